@@ -1,0 +1,13 @@
+drop function ops.schema_version();
+drop function ops.touch_api_keys(uuid[]);
+drop function ops.authenticate_api_key(bytea);
+drop function ops.issue_api_key(uuid, text, bytea, interval);
+drop function ops.create_organization(text);
+drop table public.api_key;
+drop table public.organization;
+drop function ops.current_trace();
+drop function ops.current_actor();
+drop function ops.current_organization();
+drop function ops.uuid_v7();
+drop schema ops;
+alter default privileges grant execute on functions to public;

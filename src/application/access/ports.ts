@@ -1,0 +1,23 @@
+export interface KnownKey {
+  readonly keyId: string;
+  readonly organizationId: string;
+}
+
+export interface ApiKeyStore {
+  /** The key with that hash if it is neither revoked nor expired. @throws DomainError `database_unavailable` */
+  find(hash: string): Promise<KnownKey | undefined>;
+  /** Stamps the last use. */
+  touch(keyIds: readonly string[]): Promise<void>;
+}
+
+/** Format of the secret: `dfk_` + 43 random characters + 6 of checksum. */
+export interface ApiKeyFormat {
+  /** SHA-256 in hex of a well-formed key; undefined when prefix, length or checksum are wrong. */
+  hash(key: string): string | undefined;
+}
+
+/** A bounded hint with a time to live (ARC-3). */
+export interface Cache<V extends object> {
+  get(key: string): V | undefined;
+  set(key: string, value: V): unknown;
+}

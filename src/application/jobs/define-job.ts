@@ -1,0 +1,34 @@
+import type { JsonValue } from '#src/domain/jobs/job.ts';
+import type { RetryPolicy } from '#src/domain/jobs/retry-policy.ts';
+import type { z } from 'zod';
+
+/** What a handler knows about its run, besides the payload. */
+export interface JobContext {
+  readonly jobId: string;
+  /** From 1. */
+  readonly attempt: number;
+  readonly traceId: string;
+  readonly organizationId: string | null;
+  /** Aborted at the deadline, when the job was cancelled, and when the lease is lost. Pass it on to whatever waits. */
+  readonly signal: AbortSignal;
+}
+
+export interface JobDefinition<Payload = unknown> {
+  /** `<noun>.<verb>`, the name of the queue and of the file. */
+  readonly type: string;
+  readonly description: string;
+  readonly payload: z.ZodType<Payload>;
+  readonly retry: RetryPolicy;
+  /** Deadline of one attempt. */
+  readonly timeoutSeconds: number;
+  /**
+   * Runs at least once a job: make it idempotent. What it returns is kept as the job's result. What it throws is tried
+   * again by the retry policy, but for `PermanentFailure`.
+   */
+  handler(payload: Payload, context: JobContext): Promise<JsonValue>;
+}
+
+/** Ties the handler's payload to the schema; the registry then holds definitions of any payload. */
+export function defineJob<Payload>(definition: JobDefinition<Payload>): JobDefinition {
+  return definition;
+}

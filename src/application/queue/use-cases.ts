@@ -1,0 +1,150 @@
+import { DomainError } from '#src/domain/errors.ts';
+import type { Job, Queue, Worker } from '#src/domain/jobs/job.ts';
+import { findUnstorable } from '#src/domain/jobs/storable.ts';
+import type { RequestContext } from '../context.ts';
+import type { JobDefinition } from '../jobs/define-job.ts';
+import { type JobRegistry, definitionOf } from '../jobs/registry.ts';
+import type { JobFilter, JobPosition, NewJob, QueueTransactions, QueuedJob } from './ports.ts';
+
+/** A job as a client asks for it; the type decides about attempts. */
+export type JobRequest = Omit<NewJob, 'maxAttempts'>;
+
+export interface JobPage {
+  readonly jobs: Job[];
+  /** Where the next page starts; undefined on the last one. */
+  readonly next: JobPosition | undefined;
+}
+
+export type QueueUseCases = ReturnType<typeof queueUseCases>;
+
+/** What a client can do with the queue, within its organisation. */
+export function queueUseCases({
+  transactions,
+  registry,
+}: {
+  transactions: QueueTransactions;
+  registry: JobRegistry;
+}) {
+  return {
+    /** @throws DomainError `job_type_unknown`, `payload_invalid` */
+    async queueJob(context: RequestContext, request: JobRequest): Promise<QueuedJob> {
+      const job = accept(registry, request, '');
+      const [queued] = await transactions.transaction(context, (stores) => stores.queueJobs([job]));
+      if (!queued) throw new Error('The database queued no job and reported no error.');
+      return queued;
+    },
+
+    /** All or none. @throws DomainError `job_type_unknown`, `payload_invalid` for the first faulty job */
+    async queueJobs(context: RequestContext, requests: readonly JobRequest[]): Promise<QueuedJob[]> {
+      const jobs = requests.map((request, index) => accept(registry, request, `/jobs/${index}`));
+      return await transactions.transaction(context, (stores) => stores.queueJobs(jobs));
+    },
+
+    /** @throws DomainError `job_not_found` */
+    async getJob(context: RequestContext, id: string): Promise<Job> {
+      return found(await transactions.transaction(context, (stores) => stores.findJob(id)));
+    },
+
+    async listJobs(
+      context: RequestContext,
+      filter: JobFilter,
+      after: JobPosition | undefined,
+      limit: number,
+    ): Promise<JobPage> {
+      const jobs = await transactions.transaction(context, (stores) =>
+        stores.listJobs(filter, after, limit + 1),
+      );
+      const page = jobs.slice(0, limit);
+      const last = page.at(-1);
+      return {
+        jobs: page,
+        next: jobs.length > limit && last ? { createdAt: last.createdAt, id: last.id } : undefined,
+      };
+    },
+
+    /** @throws DomainError `job_not_found`, `job_not_cancellable` */
+    async cancelJob(context: RequestContext, id: string): Promise<Job> {
+      const job = found(await transactions.transaction(context, (stores) => stores.cancelJob(id)));
+      if (job.status === 'cancelled') return job;
+      throw new DomainError(
+        'job_not_cancellable',
+        `The job is ${job.status} already; only an unfinished job can be cancelled.`,
+      );
+    },
+
+    /** @throws DomainError `job_not_found`, `job_not_retryable`, `unique_key_taken` */
+    async retryJob(context: RequestContext, id: string): Promise<Job> {
+      const job = found(await transactions.transaction(context, (stores) => stores.retryJob(id)));
+      if (job.status === 'pending') return job;
+      throw new DomainError(
+        'job_not_retryable',
+        `The job is ${job.status}; only a failed, cancelled or waiting job can be retried.`,
+      );
+    },
+
+    /** Every known type, and those that other workers serve. */
+    async listQueues(context: RequestContext): Promise<Queue[]> {
+      const busy = await transactions.transaction(context, (stores) => stores.listQueues());
+      const queues = new Map([...registry.keys()].map((type) => [type, emptyQueue(type)]));
+      for (const queue of busy) queues.set(queue.type, queue);
+      return [...queues.values()].toSorted((a, b) => (a.type < b.type ? -1 : 1));
+    },
+
+    /** Idempotent. @throws DomainError `job_type_unknown` */
+    async pauseQueue(context: RequestContext, type: string): Promise<void> {
+      definitionOf(registry, type, '');
+      await transactions.transaction(context, (stores) => stores.pauseQueue(type));
+    },
+
+    /** Idempotent. @throws DomainError `job_type_unknown` */
+    async resumeQueue(context: RequestContext, type: string): Promise<void> {
+      definitionOf(registry, type, '');
+      await transactions.transaction(context, (stores) => stores.resumeQueue(type));
+    },
+
+    async listWorkers(context: RequestContext): Promise<Worker[]> {
+      return await transactions.transaction(context, (stores) => stores.listWorkers());
+    },
+
+    listJobTypes(): JobDefinition[] {
+      return [...registry.values()];
+    },
+  };
+}
+
+function accept(registry: JobRegistry, request: JobRequest, pointer: string): NewJob {
+  const { payload: schema, retry } = definitionOf(registry, request.type, `${pointer}/type`);
+  const parsed = schema.safeParse(request.payload);
+  if (!parsed.success) {
+    throw new DomainError('payload_invalid', `The payload does not fit the job type ${request.type}.`, {
+      fields: parsed.error.issues.map((issue) => ({
+        pointer: [`${pointer}/payload`, ...issue.path.map(escapeToken)].join('/'),
+        detail: issue.message,
+      })),
+    });
+  }
+  // What was sent is kept, not what was parsed: defaults belong to the code that runs the job.
+  const payload = request.payload;
+  const unstorable = findUnstorable(payload, `${pointer}/payload`);
+  if (unstorable !== undefined) {
+    const detail = 'Text must not contain NUL characters or lone surrogates.';
+    throw new DomainError('payload_invalid', detail, { fields: [{ pointer: unstorable, detail }] });
+  }
+  return { ...request, maxAttempts: retry.maxAttempts };
+}
+
+const escapeToken = (token: PropertyKey): string => String(token).replaceAll('~', '~0').replaceAll('/', '~1');
+
+function found(job: Job | undefined): Job {
+  if (job) return job;
+  throw new DomainError('job_not_found', 'There is no job with this id.');
+}
+
+const emptyQueue = (type: string): Queue => ({
+  type,
+  depth: 0,
+  scheduled: 0,
+  processing: 0,
+  oldestAt: null,
+  paused: false,
+});

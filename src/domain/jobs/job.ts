@@ -1,0 +1,71 @@
+/*
+ * Glossary, used alike in code, SQL, API and metrics:
+ *
+ * - job: work to be done, from its queueing to the end of its retention
+ * - queue: the jobs of one type
+ * - claim: a worker takes a pending job; this counts one attempt and grants a lease
+ * - lease: the right to work on a job now; its token fences off whoever lost it
+ * - outcome: what a worker reports of an attempt
+ * - dead letter: a job with the status `failed`; it stays until it is retried
+ * - heartbeat: a worker's sign of life
+ */
+
+export const JOB_STATUSES = ['pending', 'processing', 'completed', 'failed', 'cancelled'] as const;
+export type JobStatus = (typeof JOB_STATUSES)[number];
+
+export const PRIORITY = { least: -100, default: 0, most: 100 } as const;
+
+/** RFC 3339 in UTC with microseconds, as the database has it. */
+export type Timestamp = string;
+
+export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
+
+export interface Job {
+  readonly id: string;
+  readonly type: string;
+  readonly status: JobStatus;
+  readonly priority: number;
+  readonly attempts: number;
+  readonly maxAttempts: number;
+  readonly createdAt: Timestamp;
+  readonly runAt: Timestamp;
+  readonly startedAt: Timestamp | null;
+  readonly finishedAt: Timestamp | null;
+  readonly lastError: string | null;
+  readonly result: JsonValue;
+  readonly traceId: string;
+}
+
+/** A job as a worker holds it: the right to one attempt. */
+export interface ClaimedJob {
+  readonly id: string;
+  readonly type: string;
+  readonly payload: JsonValue;
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly leaseToken: string;
+  readonly priority: number;
+  readonly traceId: string;
+  readonly organizationId: string | null;
+}
+
+/** The queue of one type, as one organisation sees it. */
+export interface Queue {
+  readonly type: string;
+  /** Jobs that could run now. */
+  readonly depth: number;
+  readonly scheduled: number;
+  readonly processing: number;
+  /** Since when the oldest runnable job could have run. */
+  readonly oldestAt: Timestamp | null;
+  readonly paused: boolean;
+}
+
+export interface Worker {
+  readonly id: string;
+  readonly type: string;
+  readonly status: 'running' | 'stopped' | 'error';
+  readonly alive: boolean;
+  readonly startedAt: Timestamp;
+  readonly lastSeenAt: Timestamp;
+}
