@@ -17,6 +17,8 @@ export interface Variable<T = unknown> {
   readonly optional: boolean;
 }
 
+export type ValueOf<V> = V extends Variable<infer T> ? T : never;
+
 interface Options {
   readonly tier?: Tier;
   readonly roles?: readonly Role[];
@@ -45,24 +47,30 @@ export const optional = <T>(
 ): Variable<T | undefined> => ({ schema, fallback: undefined, description, tier, roles, optional: true });
 
 const UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+/** Node's timers fire at once when asked to wait longer. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** `500ms`, `10s`, `5m`, `24h`, as milliseconds. */
-export const duration = (minMs = 0) =>
-  z
+export const duration = (minMs = 0) => {
+  const message = `A duration such as 500ms, 10s, 5m or 24h, from ${minMs}ms to 24 days.`;
+  return z
     .string()
-    .regex(/^\d{1,9}(?:ms|s|m|h)$/, 'A duration such as 500ms, 10s, 5m or 24h.')
+    .regex(/^\d{1,9}(?:ms|s|m|h)$/, message)
     .transform((text) => {
       const [, digits = '0', unit = 'ms'] = /^(\d+)(\w+)$/.exec(text) ?? [];
       return Number(digits) * UNITS_MS[unit as keyof typeof UNITS_MS];
     })
-    .refine((ms) => ms >= minMs, `At least ${minMs} ms.`);
+    .refine((ms) => ms >= minMs && ms <= MAX_TIMER_MS, message);
+};
 
-export const integer = (min: number, max: number) =>
-  z
+export const integer = (min: number, max: number) => {
+  const message = `A whole number from ${min} to ${max}.`;
+  return z
     .string()
-    .regex(/^-?\d{1,15}$/, 'A whole number.')
+    .regex(/^-?\d{1,15}$/, message)
     .transform(Number)
-    .refine((value) => value >= min && value <= max, `From ${min} to ${max}.`);
+    .refine((value) => value >= min && value <= max, message);
+};
 
 export const flag = () => z.enum(['true', 'false'], 'true or false.').transform((text) => text === 'true');
 

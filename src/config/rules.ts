@@ -1,0 +1,60 @@
+import type { ValueOf, Variable } from './variable.ts';
+import { type VariableName, type Variables, variables } from './variables.ts';
+
+/** The values as far as they could be read: the fault of a missing one is known already. */
+export type KnownValues = { readonly [N in VariableName]?: ValueOf<Variables[N]> | undefined };
+
+/** Faults that show only when several values are seen together. */
+export function brokenRules(values: KnownValues): string[] {
+  const { DRAGONFLY_ENV: env } = values;
+  return [...(env === undefined || env === 'dev' ? [] : outsideDev(values)), ...heartbeatOrder(values)];
+}
+
+function outsideDev(values: KnownValues): string[] {
+  const faults = weakSecrets(values);
+  const sha = values.DRAGONFLY_GIT_SHA;
+  if (sha !== undefined && !/^[0-9a-f]{40}$/.test(sha)) {
+    faults.push('DRAGONFLY_GIT_SHA: outside dev the full hash of a clean commit is required.');
+  }
+  if (values.DRAGONFLY_CORS_ORIGINS?.includes('*')) {
+    faults.push('DRAGONFLY_CORS_ORIGINS: * is allowed in dev only.');
+  }
+  if (values.DRAGONFLY_WEBHOOK_ALLOW_LOOPBACK) {
+    faults.push('DRAGONFLY_WEBHOOK_ALLOW_LOOPBACK: allowed in dev only.');
+  }
+  return faults;
+}
+
+/** SEC-2: no default, empty, short or example secret. Of a URL only its password is a secret. */
+function weakSecrets(values: KnownValues): string[] {
+  return Object.entries<Variable>(variables).flatMap(([name, { tier }]) => {
+    const value = values[name as VariableName];
+    if (tier !== 'sensitive' || typeof value !== 'string') return [];
+    if (!name.endsWith('_URL')) return isGuessable(value) ? [`${name}: guessable; use a random value.`] : [];
+    const { password, protocol } = new URL(value);
+    // A Redis without a password is common inside a cluster; a PostgreSQL without one is a mistake.
+    if (password === '' && protocol.startsWith('redis')) return [];
+    if (password.length < 12) return [`${name}: outside dev the password needs at least 12 characters.`];
+    return isGuessable(password) ? [`${name}: the password is guessable; use a random one.`] : [];
+  });
+}
+
+const TELLING_WORDS =
+  /admin|change-?me|default|dragonfly|example|letmein|passw|postgres|qwert|secret|12345678|abcdefgh/i;
+/** Of twelve random hex digits, one password in 10,000 has fewer. */
+const LEAST_DISTINCT_CHARACTERS = 5;
+
+const isGuessable = (text: string): boolean =>
+  TELLING_WORDS.test(text) || new Set(text).size < LEAST_DISTINCT_CHARACTERS;
+
+function heartbeatOrder({
+  DRAGONFLY_WORKER_HEARTBEAT_INTERVAL: beat,
+  DRAGONFLY_WORKER_ABORT_AFTER: abort,
+  DRAGONFLY_WORKER_DEAD_AFTER: dead,
+}: KnownValues): string[] {
+  if (beat === undefined || abort === undefined || dead === undefined) return [];
+  if (beat < abort && abort < dead) return [];
+  return [
+    'DRAGONFLY_WORKER_HEARTBEAT_INTERVAL must be shorter than DRAGONFLY_WORKER_ABORT_AFTER, and that shorter than DRAGONFLY_WORKER_DEAD_AFTER.',
+  ];
+}

@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { duration, integer, list, optional, url, withDefault } from '../variable.ts';
+
+const origin = z
+  .string()
+  .refine(
+    (text) => text === '*' || URL.parse(text)?.origin === text,
+    'An origin such as https://app.example.com, or *.',
+  );
+const network = z.union([z.cidrv4(), z.cidrv6()], 'A network such as 10.0.0.0/8.');
+
+const api = { roles: ['api'] } as const;
+const serving = { roles: ['api', 'worker'] } as const;
+
+/** What listens, and whom it answers. */
+export const httpVariables = {
+  HOST: withDefault(
+    z.string().min(1, 'An address.'),
+    '0.0.0.0',
+    'Address to listen on, of the API and of metrics.',
+    serving,
+  ),
+  PORT: withDefault(integer(0, 65_535), '3000', 'Port of the API; 0 takes a free one.', api),
+  DRAGONFLY_METRICS_PORT: withDefault(
+    integer(0, 65_535),
+    '9090',
+    'Port of /metrics, with /health and /readyz beside it, in every role; 0 takes a free one.',
+    serving,
+  ),
+  DRAGONFLY_READINESS_TIMEOUT: withDefault(
+    duration(1),
+    '1s',
+    'Longest wait for a dependency in /readyz.',
+    serving,
+  ),
+  DRAGONFLY_REDIS_URL: optional(
+    url(/^rediss?$/, 'redis://host:6379'),
+    'Redis or Valkey for counters that replicas share. Without it each process counts for itself.',
+    { tier: 'sensitive', roles: ['api'] },
+  ),
+  DRAGONFLY_CORS_ORIGINS: withDefault(
+    list(origin),
+    '',
+    'Origins that browsers may call from. Empty denies all.',
+    api,
+  ),
+  DRAGONFLY_TRUSTED_PROXIES: withDefault(
+    list(network),
+    '',
+    'Networks whose X-Forwarded-For is believed. Empty believes none.',
+    api,
+  ),
+  DRAGONFLY_RATE_LIMIT_AUTHENTICATED: withDefault(
+    integer(1, 1_000_000_000),
+    '100',
+    'Requests a minute and address with a valid key.',
+    api,
+  ),
+  DRAGONFLY_RATE_LIMIT_ANONYMOUS: withDefault(
+    integer(1, 1_000_000_000),
+    '20',
+    'Requests a minute and address without a valid key.',
+    api,
+  ),
+  DRAGONFLY_API_KEY_CACHE_TTL: withDefault(
+    duration(),
+    '5s',
+    'How long a key is remembered, and so how long a revoked one may still work.',
+    api,
+  ),
+} as const;

@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { duration, optional, url, withDefault } from '../variable.ts';
+
+const serving = { roles: ['api', 'worker'] } as const;
+
+/** What the process is and how it starts and ends. */
+export const processVariables = {
+  DRAGONFLY_ENV: withDefault(
+    z.enum(['dev', 'staging', 'prod'], 'dev, staging or prod.'),
+    'prod',
+    'Which environment this is. Outside dev, secrets and the commit are checked at start.',
+  ),
+  DRAGONFLY_GIT_SHA: withDefault(
+    z.string().regex(/^(?:unknown|[0-9a-f]{40}(?:-dirty)?)$/, 'A full commit hash.'),
+    'unknown',
+    'Commit of the running code, set by the image. In every log line and the X-Dragonfly-SHA header.',
+    { tier: 'runtime' },
+  ),
+  LOG_LEVEL: withDefault(
+    z.enum(['debug', 'info', 'warning', 'error'], 'debug, info, warning or error.'),
+    'info',
+    'Least severe level that is logged.',
+  ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(
+    url(/^https?$/, 'http://collector:4318'),
+    'OpenTelemetry collector (OTLP over HTTP). Without it no traces are recorded.',
+    serving,
+  ),
+  DRAGONFLY_START_TIMEOUT: withDefault(duration(), '10s', 'How long to wait at start for PostgreSQL.'),
+  DRAGONFLY_SHUTDOWN_DELAY: withDefault(
+    duration(),
+    '5s',
+    'From SIGTERM until the listener closes: time for load balancers to see that readiness is gone.',
+    serving,
+  ),
+  DRAGONFLY_SHUTDOWN_TIMEOUT: withDefault(
+    duration(),
+    '10s',
+    'Longest wait for requests in flight at shutdown.',
+    serving,
+  ),
+} as const;

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { duration, flag, optional, required, withDefault } from '../variable.ts';
+
+const secret = z
+  .string()
+  .min(32, 'At least 32 characters, such as `openssl rand -base64 48` prints.')
+  .max(1024, 'At most 1024 characters.');
+
+const worker = { roles: ['worker'] } as const;
+
+/** The job type webhook.deliver. */
+export const webhookVariables = {
+  DRAGONFLY_WEBHOOK_SECRET: required(
+    secret,
+    'Master secret; each organisation’s signing secret is derived from it.',
+    {
+      tier: 'sensitive',
+      roles: ['worker', 'keys'],
+    },
+  ),
+  DRAGONFLY_WEBHOOK_SECRET_PREVIOUS: optional(
+    secret,
+    'The master secret before the last rotation. While it is set, webhooks carry a signature of each.',
+    { tier: 'sensitive', roles: ['worker'] },
+  ),
+  DRAGONFLY_WEBHOOK_ALLOW_LOOPBACK: withDefault(
+    flag(),
+    'false',
+    'Lets webhooks reach loopback addresses. Dev only; no other private address is ever allowed.',
+    worker,
+  ),
+  DRAGONFLY_WEBHOOK_CONNECT_TIMEOUT: withDefault(
+    duration(1),
+    '5s',
+    'Longest wait for a receiver’s connection.',
+    worker,
+  ),
+  DRAGONFLY_WEBHOOK_RESPONSE_TIMEOUT: withDefault(
+    duration(1),
+    '15s',
+    'Longest wait for a receiver’s answer.',
+    worker,
+  ),
+} as const;
