@@ -1,17 +1,20 @@
 import type { RequestContext } from './context.ts';
 
-/**
- * One statement, not yet sent. To await it sends it in the open transaction. A unit of work that returns it without
- * awaiting it lets the adapter send it as the whole transaction, in one round trip.
- */
-export type Statement<T> = PromiseLike<T>;
+declare const result: unique symbol;
 
-export interface Transactions<Stores> {
+/** One statement, not yet sent; a value that a store makes and a transaction runs. */
+export interface Statement<T> {
+  readonly [result]?: T;
+}
+
+export type Run = <T>(statement: Statement<T>) => Promise<T>;
+
+export interface Transactions {
   /**
-   * Runs `work` in one transaction that carries the context's trace id, organisation and actor. Commits when `work`
-   * fulfils, rolls back when it throws.
+   * Runs `work` in one transaction that carries the context's trace id, organisation and actor: a single statement in
+   * one round trip, or a function over several, committed when it fulfils and rolled back when it rejects.
    *
    * @throws DomainError `database_unavailable` when no connection is to be had or it was lost
    */
-  transaction<T>(context: RequestContext, work: (stores: Stores) => PromiseLike<T>): Promise<T>;
+  transaction<T>(context: RequestContext, work: Statement<T> | ((run: Run) => Promise<T>)): Promise<T>;
 }

@@ -1,5 +1,5 @@
 import type { Job, JobStatus, JsonValue, Queue, Timestamp, Worker } from '#src/domain/jobs/job.ts';
-import type { Statement, Transactions } from '../transactions.ts';
+import type { Statement } from '../transactions.ts';
 
 export interface NewJob {
   readonly type: string;
@@ -29,8 +29,8 @@ export interface JobFilter {
   readonly createdBefore?: Timestamp | undefined;
 }
 
-/** All of it within the organisation of the transaction's context. */
-export interface QueueStores {
+/** Statements on the queue, each within the organisation of the transaction's context. */
+export interface QueueStore {
   /** In the order given, all or none. */
   queueJobs(jobs: readonly NewJob[]): Statement<QueuedJob[]>;
   findJob(id: string): Statement<Job | undefined>;
@@ -46,5 +46,3 @@ export interface QueueStores {
   resumeQueue(type: string): Statement<void>;
   listWorkers(): Statement<Worker[]>;
 }
-
-export type QueueTransactions = Transactions<QueueStores>;

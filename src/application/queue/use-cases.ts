@@ -4,7 +4,8 @@ import { findUnstorable } from '#src/domain/jobs/storable.ts';
 import type { RequestContext } from '../context.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { type JobRegistry, definitionOf } from '../jobs/registry.ts';
-import type { JobFilter, JobPosition, NewJob, QueueTransactions, QueuedJob } from './ports.ts';
+import type { Transactions } from '../transactions.ts';
+import type { JobFilter, JobPosition, NewJob, QueueStore, QueuedJob } from './ports.ts';
 
 /** A job as a client asks for it; the type decides about attempts. */
 export type JobRequest = Omit<NewJob, 'maxAttempts'>;
@@ -15,21 +16,21 @@ export interface JobPage {
   readonly next: JobPosition | undefined;
 }
 
+interface Dependencies {
+  readonly transactions: Transactions;
+  readonly store: QueueStore;
+  readonly registry: JobRegistry;
+}
+
 export type QueueUseCases = ReturnType<typeof queueUseCases>;
 
 /** What a client can do with the queue, within its organisation. */
-export function queueUseCases({
-  transactions,
-  registry,
-}: {
-  transactions: QueueTransactions;
-  registry: JobRegistry;
-}) {
+export function queueUseCases({ transactions, store, registry }: Dependencies) {
   return {
     /** @throws DomainError `job_type_unknown`, `payload_invalid` */
     async queueJob(context: RequestContext, request: JobRequest): Promise<QueuedJob> {
       const job = accept(registry, request, '');
-      const [queued] = await transactions.transaction(context, (stores) => stores.queueJobs([job]));
+      const [queued] = await transactions.transaction(context, store.queueJobs([job]));
       if (!queued) throw new Error('The database queued no job and reported no error.');
       return queued;
     },
@@ -37,12 +38,12 @@ export function queueUseCases({
     /** All or none. @throws DomainError `job_type_unknown`, `payload_invalid` for the first faulty job */
     async queueJobs(context: RequestContext, requests: readonly JobRequest[]): Promise<QueuedJob[]> {
       const jobs = requests.map((request, index) => accept(registry, request, `/jobs/${index}`));
-      return await transactions.transaction(context, (stores) => stores.queueJobs(jobs));
+      return await transactions.transaction(context, store.queueJobs(jobs));
     },
 
     /** @throws DomainError `job_not_found` */
     async getJob(context: RequestContext, id: string): Promise<Job> {
-      return found(await transactions.transaction(context, (stores) => stores.findJob(id)));
+      return found(await transactions.transaction(context, store.findJob(id)));
     },
 
     async listJobs(
@@ -51,9 +52,7 @@ export function queueUseCases({
       after: JobPosition | undefined,
       limit: number,
     ): Promise<JobPage> {
-      const jobs = await transactions.transaction(context, (stores) =>
-        stores.listJobs(filter, after, limit + 1),
-      );
+      const jobs = await transactions.transaction(context, store.listJobs(filter, after, limit + 1));
       const page = jobs.slice(0, limit);
       const last = page.at(-1);
       return {
@@ -64,7 +63,7 @@ export function queueUseCases({
 
     /** @throws DomainError `job_not_found`, `job_not_cancellable` */
     async cancelJob(context: RequestContext, id: string): Promise<Job> {
-      const job = found(await transactions.transaction(context, (stores) => stores.cancelJob(id)));
+      const job = found(await transactions.transaction(context, store.cancelJob(id)));
       if (job.status === 'cancelled') return job;
       throw new DomainError(
         'job_not_cancellable',
@@ -74,7 +73,7 @@ export function queueUseCases({
 
     /** @throws DomainError `job_not_found`, `job_not_retryable`, `unique_key_taken` */
     async retryJob(context: RequestContext, id: string): Promise<Job> {
-      const job = found(await transactions.transaction(context, (stores) => stores.retryJob(id)));
+      const job = found(await transactions.transaction(context, store.retryJob(id)));
       if (job.status === 'pending') return job;
       throw new DomainError(
         'job_not_retryable',
@@ -84,7 +83,7 @@ export function queueUseCases({
 
     /** Every known type, and those that other workers serve. */
     async listQueues(context: RequestContext): Promise<Queue[]> {
-      const busy = await transactions.transaction(context, (stores) => stores.listQueues());
+      const busy = await transactions.transaction(context, store.listQueues());
       const queues = new Map([...registry.keys()].map((type) => [type, emptyQueue(type)]));
       for (const queue of busy) queues.set(queue.type, queue);
       return [...queues.values()].toSorted((a, b) => (a.type < b.type ? -1 : 1));
@@ -93,17 +92,17 @@ export function queueUseCases({
     /** Idempotent. @throws DomainError `job_type_unknown` */
     async pauseQueue(context: RequestContext, type: string): Promise<void> {
       definitionOf(registry, type, '');
-      await transactions.transaction(context, (stores) => stores.pauseQueue(type));
+      await transactions.transaction(context, store.pauseQueue(type));
     },
 
     /** Idempotent. @throws DomainError `job_type_unknown` */
     async resumeQueue(context: RequestContext, type: string): Promise<void> {
       definitionOf(registry, type, '');
-      await transactions.transaction(context, (stores) => stores.resumeQueue(type));
+      await transactions.transaction(context, store.resumeQueue(type));
     },
 
     async listWorkers(context: RequestContext): Promise<Worker[]> {
-      return await transactions.transaction(context, (stores) => stores.listWorkers());
+      return await transactions.transaction(context, store.listWorkers());
     },
 
     listJobTypes(): JobDefinition[] {

@@ -1,0 +1,74 @@
+import { fileURLToPath } from 'node:url';
+import { Kysely, PostgresDialect } from 'kysely';
+import { type MigrationResultSet, Migrator } from 'kysely/migration';
+import { Pool } from 'pg';
+import { type RoleNames, migrationProvider, readMigrations, refuseEdited } from './migrations.ts';
+
+export interface MigrateOptions {
+  /** As the owner of the schema. */
+  readonly databaseUrl: string;
+  readonly roles: RoleNames;
+  readonly folder?: string;
+}
+
+export interface MigrationStatus {
+  readonly name: string;
+  readonly appliedAt: Date | undefined;
+}
+
+/** Beside `src` and beside `dist`. */
+export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../../migrations', import.meta.url));
+
+/**
+ * Applies what is pending, each migration in a transaction, under a lock: a second runner waits and finds nothing to do.
+ *
+ * @throws Error for an edited, missing or failing migration
+ */
+export const migrateToLatest = async (options: MigrateOptions): Promise<{ applied: string[] }> =>
+  await withMigrator(options, async (migrator) => ({ applied: namesOf(await migrator.migrateToLatest()) }));
+
+/** Takes the newest migration back: for dev, and to prove that up → down → up changes nothing (DATA-2, DATA-3). */
+export const migrateDown = async (options: MigrateOptions): Promise<{ reverted: string[] }> =>
+  await withMigrator(options, async (migrator) => ({ reverted: namesOf(await migrator.migrateDown()) }));
+
+export const migrationStatus = async (options: MigrateOptions): Promise<MigrationStatus[]> =>
+  await withMigrator(options, async (migrator) =>
+    (await migrator.getMigrations()).map(({ name, executedAt }) => ({ name, appliedAt: executedAt })),
+  );
+
+async function withMigrator<T>(
+  options: MigrateOptions,
+  work: (migrator: Migrator) => Promise<T>,
+): Promise<T> {
+  const { databaseUrl, roles, folder = MIGRATIONS_FOLDER } = options;
+  const files = await readMigrations(folder);
+  const pool = new Pool({ connectionString: databaseUrl, application_name: 'dragonfly-migrate', max: 2 });
+  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
+  try {
+    await refuseEdited(db, files);
+    return await work(
+      new Migrator({
+        db,
+        provider: migrationProvider(files, roles),
+        migrationTableSchema: 'migration',
+        migrationTableName: 'applied',
+        migrationLockTableName: 'lock',
+      }),
+    );
+  } finally {
+    await db.destroy();
+  }
+}
+
+function namesOf({ error, results }: MigrationResultSet): string[] {
+  const failed = results?.find(({ status }) => status === 'Error');
+  if (error !== undefined) {
+    throw new Error(
+      failed ? `Migration ${failed.migrationName} failed; nothing of it was kept.` : 'Migrating failed.',
+      {
+        cause: error,
+      },
+    );
+  }
+  return (results ?? []).map(({ migrationName }) => migrationName);
+}

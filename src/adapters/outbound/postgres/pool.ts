@@ -1,0 +1,94 @@
+import { type ClientConfig, type CustomTypesConfig, Pool, types as pgTypes } from 'pg';
+import { isConnectionError, translateError } from './errors.ts';
+
+export interface PoolOptions {
+  readonly url: string;
+  /** Shown in pg_stat_activity. */
+  readonly applicationName: string;
+  readonly max: number;
+  readonly acquireTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+  /** Told of connections that broke while nobody used them; the pool replaces them. */
+  readonly onIdleError: (error: Error) => void;
+}
+
+export interface SqlQuery {
+  /** Set for a fixed text: the server then plans it once a connection. */
+  readonly name?: string;
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+export type Row = Record<string, unknown>;
+
+/** The server says first that a statement took too long; the client only when the server is silent. */
+const SERVER_GRACE_MS = 1000;
+const TIMESTAMPTZ = 1184;
+
+/** `2026-11-21 07:08:32.123456+00` to RFC 3339, without losing microseconds to a Date. */
+const toRfc3339 = (text: string): string =>
+  text.replace(' ', 'T').replace(/([+-]\d\d)$/, (offset) => (offset === '+00' ? 'Z' : `${offset}:00`));
+
+const types: CustomTypesConfig = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+    oid === TIMESTAMPTZ ? toRfc3339 : pgTypes.getTypeParser(oid, format),
+};
+
+/** Time-outs that every connection of this service has. */
+export const connectionConfig = (
+  url: string,
+  applicationName: string,
+  statementTimeoutMs: number,
+): ClientConfig => ({
+  connectionString: url,
+  application_name: applicationName,
+  statement_timeout: statementTimeoutMs,
+  query_timeout: statementTimeoutMs + SERVER_GRACE_MS,
+  idle_in_transaction_session_timeout: statementTimeoutMs,
+  keepAlive: true,
+  keepAliveInitialDelayMillis: 10_000,
+  types,
+});
+
+/** A bounded pool whose waiting has an end (ARC-10). */
+export function createPool(options: PoolOptions): Pool {
+  const pool = new Pool({
+    ...connectionConfig(options.url, options.applicationName, options.statementTimeoutMs),
+    max: options.max,
+    connectionTimeoutMillis: options.acquireTimeoutMs,
+    idleTimeoutMillis: 30_000,
+    maxLifetimeSeconds: 1800,
+  });
+  pool.on('error', options.onIdleError);
+  return pool;
+}
+
+export interface Session {
+  /** @throws DomainError `database_unavailable`; DatabaseError for what the statement itself did wrong */
+  query(query: SqlQuery): Promise<Row[]>;
+}
+
+/** Runs `work` with a connection of the pool. A connection that failed, or may still be busy, is not given back. */
+export async function withSession<T>(pool: Pool, work: (session: Session) => Promise<T>): Promise<T> {
+  let broken = false;
+  const failed = (error: unknown): never => {
+    broken = isConnectionError(error);
+    throw translateError(error);
+  };
+  const client = await pool.connect().catch(failed);
+  try {
+    return await work({
+      async query({ name, text, values }) {
+        const config = { ...(name !== undefined && { name }), text, values: [...values] };
+        const { rows } = await client.query<Row>(config).catch(failed);
+        return rows;
+      },
+    });
+  } finally {
+    client.release(broken);
+  }
+}
+
+/** One statement as a transaction of its own. */
+export const query = async (pool: Pool, statement: SqlQuery): Promise<Row[]> =>
+  await withSession(pool, async (session) => await session.query(statement));

@@ -1,0 +1,78 @@
+import type { QueueEvents } from '#src/application/worker/ports.ts';
+import { Client } from 'pg';
+import { connectionConfig } from './pool.ts';
+
+export interface QueueEventsOptions {
+  /** Not through a transaction pooler: LISTEN belongs to a session. */
+  readonly url: string;
+  readonly probeIntervalMs: number;
+  readonly probeTimeoutMs: number;
+  readonly onError: (error: unknown) => void;
+}
+
+const READY = 'ops_job_ready';
+const CANCELLED = 'ops_job_cancelled';
+
+/**
+ * NOTIFY on a connection of its own. A silent connection looks like a quiet queue, so it is probed; a broken one is
+ * opened again at the next probe, and what was missed meanwhile is found by looking.
+ */
+export function postgresQueueEvents({
+  url,
+  probeIntervalMs,
+  probeTimeoutMs,
+  onError,
+}: QueueEventsOptions): QueueEvents {
+  let client: Client | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+
+  async function open(handlers: Parameters<QueueEvents['start']>[0]): Promise<void> {
+    const next = new Client(connectionConfig(url, 'dragonfly-listen', probeTimeoutMs));
+    next.on('error', (error) => {
+      if (client === next) drop(error);
+    });
+    next.on('notification', ({ channel, payload }) => {
+      if (channel === READY) handlers.onReady();
+      else if (channel === CANCELLED && payload !== undefined) handlers.onCancelled(payload);
+    });
+    client = next;
+    await next.connect();
+    await next.query(`listen ${READY}; listen ${CANCELLED}`);
+    handlers.onReady();
+  }
+
+  function drop(error: unknown): void {
+    const broken = client;
+    client = undefined;
+    if (stopped) return;
+    onError(error);
+    if (broken) void close(broken);
+  }
+
+  async function probe(handlers: Parameters<QueueEvents['start']>[0]): Promise<void> {
+    try {
+      if (client) await client.query('select');
+      else await open(handlers);
+    } catch (error) {
+      drop(error);
+    }
+    if (!stopped) timer = setTimeout(() => void probe(handlers), probeIntervalMs);
+  }
+
+  /** A half-open connection never says goodbye: nobody waits for it, and there is nothing left to report. */
+  const close = async (broken: Client): Promise<void> => {
+    await broken.end().catch(onError);
+  };
+
+  return {
+    async start(handlers) {
+      await probe(handlers);
+    },
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await client?.end();
+    },
+  };
+}
