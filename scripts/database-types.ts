@@ -19,7 +19,9 @@ export async function renderDatabaseTypes(databaseUrl: string): Promise<string> 
       // As the pool parses them: RFC 3339 with microseconds, which a Date would lose.
       typeMapping: { timestamptz: 'string' },
       postprocess: async ({ metadata }) =>
-        await Promise.resolve({ ...metadata, tables: metadata.tables.filter(({ isView }) => isView) }),
+        await Promise.resolve(
+          Object.assign(metadata, { tables: metadata.tables.filter(({ isView }) => isView) }),
+        ),
     });
   } finally {
     await db.destroy();
