@@ -14,7 +14,8 @@ export interface Readiness {
 }
 
 interface Options {
-  readonly checks: readonly DependencyCheck[];
+  /** By name; read anew at every probe. */
+  readonly checks: ReadonlyMap<string, DependencyCheck>;
   readonly timeoutMs: number;
   /** Called when readiness changes, with what failed: once at the start and once at the end of an outage. */
   readonly onChange: (readiness: Readiness, failures: ReadonlyMap<string, unknown>) => void;
@@ -35,7 +36,7 @@ export function makeReadiness({ checks, timeoutMs, onChange, now = Date.now }: O
   async function run(): Promise<Readiness> {
     const failures = new Map<string, unknown>();
     const states = await Promise.all(
-      checks.map(async ({ name, kind, check }): Promise<[string, ServiceState]> => {
+      [...checks.values()].map(async ({ name, kind, check }): Promise<[string, ServiceState]> => {
         try {
           await within(timeoutMs, check);
           return [name, 'ok'];

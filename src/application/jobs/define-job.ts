@@ -1,6 +1,7 @@
 import type { JsonValue } from '#src/domain/jobs/job.ts';
 import type { RetryPolicy } from '#src/domain/jobs/retry-policy.ts';
 import type { z } from 'zod';
+import type { JobPorts } from './ports.ts';
 
 /** What a handler knows about its run, besides the payload. */
 export interface JobContext {
@@ -25,7 +26,7 @@ export interface JobDefinition<Payload = unknown> {
    * Runs at least once a job: make it idempotent. What it returns is kept as the job's result. What it throws is tried
    * again by the retry policy, but for `PermanentFailure`.
    */
-  handler(payload: Payload, context: JobContext): Promise<JsonValue>;
+  handler(payload: Payload, context: JobContext, ports: JobPorts): Promise<JsonValue>;
 }
 
 /** Ties the handler's payload to the schema; the registry then holds definitions of any payload. */

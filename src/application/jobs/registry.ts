@@ -1,19 +1,15 @@
 import { DomainError } from '#src/domain/errors.ts';
 import type { JobDefinition } from './define-job.ts';
-import { type WebhookSender, webhookDeliver } from './webhook.deliver.ts';
-
-/** What the handlers of all job types need, as ports. */
-export interface JobPorts {
-  readonly webhooks: WebhookSender;
-}
+import { webhookDeliver } from './webhook.deliver.ts';
 
 export type JobRegistry = ReadonlyMap<string, JobDefinition>;
 
-/** Every job type there is: a new one is a file beside this one and a line here. */
-export const jobRegistry = (ports: JobPorts): JobRegistry => registryOf([webhookDeliver(ports.webhooks)]);
+export function registryOf(definitions: readonly JobDefinition[]): JobRegistry {
+  return new Map(definitions.map((definition) => [definition.type, definition]));
+}
 
-export const registryOf = (definitions: readonly JobDefinition[]): JobRegistry =>
-  new Map(definitions.map((definition) => [definition.type, definition]));
+/** Every job type there is: a new one is a file beside this one and a line here. */
+export const jobRegistry: JobRegistry = registryOf([webhookDeliver]);
 
 /** @throws DomainError `job_type_unknown` */
 export function definitionOf(registry: JobRegistry, type: string, pointer: string): JobDefinition {

@@ -1,28 +1,6 @@
-import type { JsonValue } from '#src/domain/jobs/job.ts';
-import { PermanentFailure, RetryLater } from '#src/domain/jobs/outcome.ts';
+import { PermanentFailure, RetryLater } from '#src/domain/jobs/failure.ts';
 import { z } from 'zod';
 import { defineJob } from './define-job.ts';
-
-export interface WebhookRequest {
-  readonly url: string;
-  readonly body: JsonValue;
-  readonly headers: Readonly<Record<string, string>>;
-  /** The same in every attempt, so that the receiver can drop what it has seen. */
-  readonly messageId: string;
-  readonly organizationId: string | null;
-  readonly traceId: string;
-  readonly signal: AbortSignal;
-}
-
-/** Sends a signed request; what a status means is decided here, not by the sender. */
-export interface WebhookSender {
-  /**
-   * @returns status of the answer; `retryAfterSeconds` if the receiver asked for a time
-   * @throws PermanentFailure when the address is refused
-   * @throws Error when there was no answer: connection, time-out, open circuit
-   */
-  send(request: WebhookRequest): Promise<{ status: number; retryAfterSeconds: number | undefined }>;
-}
 
 /** Client errors that a later attempt may not meet: time-out, too early, too many requests. */
 const TRANSIENT_CLIENT_ERRORS = new Set([408, 425, 429]);
@@ -58,33 +36,32 @@ const payload = z.strictObject({
 });
 
 /** A signed HTTP POST in the format of the Standard Webhooks specification (standardwebhooks.com). */
-export const webhookDeliver = (webhooks: WebhookSender) =>
-  defineJob({
-    type: 'webhook.deliver',
-    description: 'Delivers a signed HTTP POST to a public address, with retries.',
-    payload,
-    retry: { maxAttempts: 8, initialDelaySeconds: 5, factor: 4, maxDelaySeconds: 43_200 },
-    timeoutSeconds: 30,
-    async handler({ url, body, headers }, { jobId, traceId, organizationId, signal }) {
-      const answer = await webhooks.send({
-        url,
-        body,
-        headers,
-        messageId: jobId,
-        organizationId,
-        traceId,
-        signal,
-      });
-      const { status } = answer;
-      if (status >= 200 && status < 300) return { status };
-      if (status >= 300 && status < 400) {
-        throw new PermanentFailure(
-          `The receiver answered ${status}; redirects are not followed, change the URL.`,
-        );
-      }
-      if (status < 500 && !TRANSIENT_CLIENT_ERRORS.has(status)) {
-        throw new PermanentFailure(`The receiver refused the delivery with ${status}.`);
-      }
-      throw new RetryLater(`The receiver answered ${status}.`, answer.retryAfterSeconds ?? 0);
-    },
-  });
+export const webhookDeliver = defineJob({
+  type: 'webhook.deliver',
+  description: 'Delivers a signed HTTP POST to a public address, with retries.',
+  payload,
+  retry: { maxAttempts: 8, initialDelaySeconds: 5, factor: 4, maxDelaySeconds: 43_200 },
+  timeoutSeconds: 30,
+  async handler({ url, body, headers }, { jobId, traceId, organizationId, signal }, { webhooks }) {
+    const answer = await webhooks.send({
+      url,
+      body,
+      headers,
+      messageId: jobId,
+      organizationId,
+      traceId,
+      signal,
+    });
+    const { status } = answer;
+    if (status >= 200 && status < 300) return { status };
+    if (status >= 300 && status < 400) {
+      throw new PermanentFailure(
+        `The receiver answered ${status}; redirects are not followed, change the URL.`,
+      );
+    }
+    if (status < 500 && !TRANSIENT_CLIENT_ERRORS.has(status)) {
+      throw new PermanentFailure(`The receiver refused the delivery with ${status}.`);
+    }
+    throw new RetryLater(`The receiver answered ${status}.`, answer.retryAfterSeconds ?? 0);
+  },
+});

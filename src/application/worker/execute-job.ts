@@ -1,77 +1,95 @@
+import { PermanentFailure } from '#src/domain/jobs/failure.ts';
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
-import { type Outcome, PermanentFailure, outcomeOfFailure } from '#src/domain/jobs/outcome.ts';
+import { type Outcome, outcomeOfFailure } from '#src/domain/jobs/outcome.ts';
+import { storableResult } from '#src/domain/jobs/result.ts';
 import { DEFAULT_RETRY } from '#src/domain/jobs/retry-policy.ts';
-import { toStorable, toStorableJson } from '#src/domain/jobs/storable.ts';
+import { z } from 'zod';
+import type { JobDefinition } from '../jobs/define-job.ts';
+import type { JobPorts } from '../jobs/ports.ts';
 import type { JobRegistry } from '../jobs/registry.ts';
+import { JobAborted } from './job-aborted.ts';
 
-/** Why a run was ended from outside. `lease_lost` and `cancelled` leave nothing to report. */
-export type AbortReason = 'deadline' | 'cancelled' | 'lease_lost' | 'drain';
+/** How one attempt ended. */
+export interface Execution {
+  /** Undefined when the job is no longer ours to report on. */
+  readonly outcome: Outcome | undefined;
+  /** What ended the attempt, for the log; undefined after a success. */
+  readonly error: unknown;
+}
+
+export interface JobHandling {
+  readonly registry: JobRegistry;
+  readonly ports: JobPorts;
+}
 
 /**
- * Runs one attempt and says what came of it. Ends at the deadline or abort even if the handler ignores its signal.
+ * Runs one attempt and says what came of it. Ends at the deadline or when aborted even if the handler ignores its
+ * signal; what such a handler does later is its own affair, its outcome is not. Never rejects.
  *
- * @param signal aborted with an AbortReason
- * @returns undefined when the job is no longer ours to report on
+ * @param signal aborted with a JobAborted
  */
 export async function executeJob(
-  registry: JobRegistry,
+  { registry, ports }: JobHandling,
   job: ClaimedJob,
   signal: AbortSignal,
   random: () => number = Math.random,
-): Promise<Outcome | undefined> {
+): Promise<Execution> {
   const definition = registry.get(job.type);
-  const retry = definition?.retry ?? DEFAULT_RETRY;
   try {
     if (!definition) throw new PermanentFailure(`This worker has no handler for ${job.type}.`);
-    const parsed = definition.payload.safeParse(job.payload);
-    if (!parsed.success) throw new PermanentFailure(`The payload is invalid: ${parsed.error.message}`);
-    const result = await untilAborted(
-      signal,
-      (merged) =>
-        definition.handler(parsed.data, {
-          jobId: job.id,
-          attempt: job.attempt,
-          traceId: job.traceId,
-          organizationId: job.organizationId,
-          signal: merged,
-        }),
-      definition.timeoutSeconds,
-    );
-    return { status: 'completed', result: toStorableJson(result ?? null) };
+    const result = storableResult(await handle(definition, ports, job, signal));
+    return { outcome: { status: 'completed', result }, error: undefined };
   } catch (error) {
-    const reason = signal.aborted ? (signal.reason as AbortReason) : undefined;
-    if (reason === 'cancelled' || reason === 'lease_lost') return undefined;
-    if (reason === 'drain') return { status: 'released' };
-    const outcome = outcomeOfFailure(error, job.attempt, job.maxAttempts, retry, random());
-    return 'error' in outcome ? { ...outcome, error: toStorable(outcome.error) } : outcome;
+    const aborted = signal.reason instanceof JobAborted ? signal.reason.reason : undefined;
+    if (aborted === 'cancelled' || aborted === 'lease_lost') return { outcome: undefined, error };
+    if (aborted === 'drain') return { outcome: { status: 'released' }, error };
+    const retry = definition?.retry ?? DEFAULT_RETRY;
+    return { outcome: outcomeOfFailure(error, job.attempt, job.maxAttempts, retry, random()), error };
   }
 }
 
-async function untilAborted<T>(
+async function handle(
+  definition: JobDefinition,
+  ports: JobPorts,
+  job: ClaimedJob,
   signal: AbortSignal,
+): Promise<unknown> {
+  const payload = definition.payload.safeParse(job.payload);
+  if (!payload.success) {
+    throw new PermanentFailure(`The payload is invalid: ${z.prettifyError(payload.error)}`);
+  }
+  const { id: jobId, attempt, traceId, organizationId } = job;
+  return await withDeadline(
+    signal,
+    definition.timeoutSeconds,
+    async (signal) =>
+      await definition.handler(payload.data, { jobId, attempt, traceId, organizationId, signal }, ports),
+  );
+}
+
+async function withDeadline<T>(
+  outer: AbortSignal,
+  seconds: number,
   run: (signal: AbortSignal) => Promise<T>,
-  timeoutSeconds: number,
 ): Promise<T> {
   const deadline = new AbortController();
-  const merged = AbortSignal.any([signal, deadline.signal]);
+  const signal = AbortSignal.any([outer, deadline.signal]);
+  signal.throwIfAborted();
   const aborted = Promise.withResolvers<never>();
-  merged.addEventListener(
+  signal.addEventListener(
     'abort',
     () => {
-      aborted.reject(
-        merged.reason instanceof Error ? merged.reason : new Error(`Aborted: ${String(merged.reason)}.`),
-      );
+      aborted.reject(signal.reason);
     },
     { once: true },
   );
   const timer = setTimeout(() => {
-    deadline.abort(new Error(`The handler did not end within ${timeoutSeconds} s.`));
-  }, timeoutSeconds * 1000);
+    deadline.abort(new Error(`The handler did not end within ${seconds} s.`));
+  }, seconds * 1000);
   try {
-    merged.throwIfAborted();
-    return await Promise.race([run(merged), aborted.promise]);
+    // The race also takes the late rejection of whichever comes second: neither becomes an unhandled one.
+    return await Promise.race([aborted.promise, run(signal)]);
   } finally {
     clearTimeout(timer);
-    aborted.promise.catch(() => {});
   }
 }

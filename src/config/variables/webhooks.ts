@@ -15,7 +15,7 @@ export const webhookVariables = {
     'Master secret; each organisation’s signing secret is derived from it.',
     {
       tier: 'sensitive',
-      roles: ['worker', 'keys'],
+      roles: ['worker', 'webhook-secret'],
     },
   ),
   DRAGONFLY_WEBHOOK_SECRET_PREVIOUS: optional(

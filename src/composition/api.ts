@@ -1,0 +1,87 @@
+import { buildApp } from '#src/adapters/inbound/http/app.ts';
+import { apiKeyFormat } from '#src/adapters/outbound/api-key/format.ts';
+import { postgresApiKeys } from '#src/adapters/outbound/postgres/api-keys.ts';
+import { poolMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
+import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
+import { postgresTransactions } from '#src/adapters/outbound/postgres/transactions.ts';
+import { openRedis, redisCheck } from '#src/adapters/outbound/redis/client.ts';
+import { makeAuthenticate } from '#src/application/access/authenticate.ts';
+import { makeKeyUse } from '#src/application/access/key-use.ts';
+import { jobRegistry } from '#src/application/jobs/registry.ts';
+import { queueUseCases } from '#src/application/queue/use-cases.ts';
+import type { Principal } from '#src/domain/access/principal.ts';
+import type { Config } from '#src/config/load.ts';
+import { LRUCache } from 'lru-cache';
+import type { Base, Part } from './base.ts';
+import { openDatabase } from './database.ts';
+
+const KNOWN_KEYS = 10_000;
+
+export async function startApi(config: Config<'api'>, base: Base): Promise<Part> {
+  const { logger, metrics, readiness } = base;
+  const pool = await openDatabase(config, config.DRAGONFLY_API_DATABASE_URL, 'api', base);
+  poolMetrics(metrics, { api: pool });
+  const redis = openSharedCounters(config, base);
+
+  const keys = postgresApiKeys(pool);
+  const keyUse = makeKeyUse(keys, (error) => {
+    logger.debug({ error }, 'last use of API keys not recorded');
+  });
+  const app = await buildApp(
+    {
+      gitSha: config.DRAGONFLY_GIT_SHA,
+      docs: config.DRAGONFLY_ENV === 'dev',
+      corsOrigins: config.DRAGONFLY_CORS_ORIGINS,
+      trustedProxies: config.DRAGONFLY_TRUSTED_PROXIES,
+      limits: {
+        authenticatedPerMinute: config.DRAGONFLY_RATE_LIMIT_AUTHENTICATED,
+        anonymousPerMinute: config.DRAGONFLY_RATE_LIMIT_ANONYMOUS,
+      },
+    },
+    {
+      queue: queueUseCases({
+        transactions: postgresTransactions(pool),
+        store: postgresQueueStore,
+        registry: jobRegistry,
+      }),
+      authenticate: makeAuthenticate({
+        format: apiKeyFormat,
+        keys,
+        known: new LRUCache<string, Principal>({ max: KNOWN_KEYS, ttl: config.DRAGONFLY_API_KEY_CACHE_TTL }),
+        onUse: keyUse.note,
+      }),
+      readiness,
+      logger,
+      registry: metrics,
+      redis,
+    },
+  );
+  const url = await app.listen({ host: config.HOST, port: config.PORT });
+
+  return {
+    urls: { api: url },
+    async drain() {
+      const late = setTimeout(() => {
+        app.server.closeAllConnections();
+      }, config.DRAGONFLY_SHUTDOWN_TIMEOUT);
+      await app.close();
+      clearTimeout(late);
+    },
+    async close() {
+      await keyUse.stop();
+      redis?.disconnect();
+      await pool.end();
+    },
+  };
+}
+
+/** Without Redis each process counts for itself. */
+function openSharedCounters(config: Config<'api'>, { checks, logger }: Base) {
+  if (config.DRAGONFLY_REDIS_URL === undefined) return undefined;
+  const redis = openRedis(config.DRAGONFLY_REDIS_URL, (error) => {
+    logger.debug({ error }, 'connection to Redis lost');
+  });
+  const check = redisCheck(redis);
+  checks.set(check.name, check);
+  return redis;
+}

@@ -1,0 +1,49 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { latestMigration } from '#src/adapters/outbound/postgres/migrations.ts';
+import { MIGRATIONS_FOLDER } from '#src/adapters/outbound/postgres/migrator.ts';
+import { createPool, query } from '#src/adapters/outbound/postgres/pool.ts';
+import { postgresCheck } from '#src/adapters/outbound/postgres/readiness.ts';
+import type { Pool } from 'pg';
+import type { Base, ServingConfig } from './base.ts';
+
+/**
+ * The pool of one role, once PostgreSQL answers (AV-8), with its place in readiness.
+ *
+ * @throws DomainError `database_unavailable` after DRAGONFLY_START_TIMEOUT
+ */
+export async function openDatabase(
+  config: ServingConfig,
+  url: string,
+  role: string,
+  base: Base,
+): Promise<Pool> {
+  const pool = createPool({
+    url,
+    applicationName: `dragonfly-${role}`,
+    max: config.DRAGONFLY_DATABASE_POOL_MAX,
+    acquireTimeoutMs: config.DRAGONFLY_DATABASE_ACQUIRE_TIMEOUT,
+    statementTimeoutMs: config.DRAGONFLY_DATABASE_STATEMENT_TIMEOUT,
+    onIdleError: (error) => {
+      base.logger.debug({ error }, 'idle database connection lost');
+    },
+  });
+  const check = postgresCheck(pool, await latestMigration(MIGRATIONS_FOLDER));
+  base.checks.set(check.name, check);
+  await untilItAnswers(pool, config.DRAGONFLY_START_TIMEOUT);
+  return pool;
+}
+
+const RETRY_MS = 250;
+
+async function untilItAnswers(pool: Pool, timeoutMs: number): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      await query(pool, { text: 'select', values: [] });
+      return;
+    } catch (error) {
+      if (Date.now() + RETRY_MS > deadline) throw error;
+      await sleep(RETRY_MS);
+    }
+  }
+}

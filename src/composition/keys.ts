@@ -1,0 +1,21 @@
+import { apiKeyFormat, newApiKey } from '#src/adapters/outbound/api-key/format.ts';
+import { storeApiKey } from '#src/adapters/outbound/postgres/api-keys.ts';
+
+export interface IssuedKey {
+  /** Shown once, stored nowhere. */
+  readonly key: string;
+  readonly organizationId: string;
+}
+
+/** Makes a key for an organisation, which is made too if there is none of that name. */
+export async function issueApiKey(options: {
+  databaseUrl: string;
+  organization: string;
+  name: string;
+  lifetimeMs: number;
+}): Promise<IssuedKey> {
+  const key = newApiKey();
+  const hash = apiKeyFormat.hash(key) ?? '';
+  const { organizationId } = await storeApiKey({ ...options, hash });
+  return { key, organizationId };
+}

@@ -1,0 +1,65 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { createWorker } from '#src/adapters/inbound/worker/worker.ts';
+import { poolMetrics, queueMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
+import { postgresQueueEvents } from '#src/adapters/outbound/postgres/queue-events.ts';
+import { postgresWorkerQueue } from '#src/adapters/outbound/postgres/worker-queue.ts';
+import { createWebhookSender } from '#src/adapters/outbound/webhook/sender.ts';
+import { jobRegistry } from '#src/application/jobs/registry.ts';
+import type { Config } from '#src/config/load.ts';
+import type { Base, Part } from './base.ts';
+import { openDatabase } from './database.ts';
+
+export async function startWorker(config: Config<'worker'>, base: Base): Promise<Part> {
+  const { logger, metrics } = base;
+  const pool = await openDatabase(config, config.DRAGONFLY_WORKER_DATABASE_URL, 'worker', base);
+  poolMetrics(metrics, { worker: pool });
+  queueMetrics(metrics, pool);
+
+  const webhooks = createWebhookSender({
+    secrets: [config.DRAGONFLY_WEBHOOK_SECRET, config.DRAGONFLY_WEBHOOK_SECRET_PREVIOUS].filter(
+      (s) => s !== undefined,
+    ),
+    allowLoopback: config.DRAGONFLY_WEBHOOK_ALLOW_LOOPBACK,
+    connectTimeoutMs: config.DRAGONFLY_WEBHOOK_CONNECT_TIMEOUT,
+    responseTimeoutMs: config.DRAGONFLY_WEBHOOK_RESPONSE_TIMEOUT,
+  });
+  const worker = createWorker(
+    {
+      concurrency: config.DRAGONFLY_WORKER_CONCURRENCY,
+      pollIntervalMs: config.DRAGONFLY_WORKER_POLL_INTERVAL,
+      heartbeatIntervalMs: config.DRAGONFLY_WORKER_HEARTBEAT_INTERVAL,
+      abortAfterMs: config.DRAGONFLY_WORKER_ABORT_AFTER,
+      drainTimeoutMs: config.DRAGONFLY_WORKER_DRAIN_TIMEOUT,
+    },
+    {
+      queue: postgresWorkerQueue(pool, {
+        id: `worker-${randomUUID()}`,
+        hostname: hostname(),
+        deadAfterMs: config.DRAGONFLY_WORKER_DEAD_AFTER,
+      }),
+      events: postgresQueueEvents({
+        url: config.DRAGONFLY_WORKER_DATABASE_URL,
+        probeIntervalMs: config.DRAGONFLY_WORKER_LISTEN_PROBE_INTERVAL,
+        probeTimeoutMs: config.DRAGONFLY_DATABASE_STATEMENT_TIMEOUT,
+        onError: (error) => {
+          logger.debug({ error }, 'listening connection lost');
+        },
+      }),
+      registry: jobRegistry,
+      ports: { webhooks },
+      logger,
+      metrics,
+    },
+  );
+  await worker.start();
+
+  return {
+    urls: {},
+    drain: () => worker.drain(),
+    async close() {
+      await webhooks.close();
+      await pool.end();
+    },
+  };
+}

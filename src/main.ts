@@ -1,0 +1,37 @@
+import { UsageError, commands } from './composition/commands.ts';
+import { reasonOf } from './composition/reason.ts';
+import { ConfigurationError } from './config/load.ts';
+
+const ROLES = { api: ['api'], worker: ['worker'], all: ['api', 'worker'] } as const;
+
+const USAGE = `Usage: dragonfly <role or command>
+  api, worker, all           serve, until SIGTERM
+  migrate up|down|status     the schema of the database
+  roles                      database and database roles, as its administrator
+  keys create                a new API key
+  webhook-secret             what a receiver verifies an organisation's webhooks with
+Every variable of the environment: docs/configuration.md`;
+
+async function main([name = '', ...args]: string[]): Promise<void> {
+  const roles = Object.hasOwn(ROLES, name) ? ROLES[name as keyof typeof ROLES] : undefined;
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (roles && args.length === 0) {
+    const [{ serve }, { runUntilSignal }] = await Promise.all([
+      import('./composition/serve.ts'),
+      import('./composition/lifecycle.ts'),
+    ]);
+    runUntilSignal(await serve(roles, process.env));
+  } else if (command) {
+    process.stdout.write(`${await command(args, process.env)}\n`);
+  } else {
+    throw new UsageError(USAGE);
+  }
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  const expected = error instanceof UsageError || error instanceof ConfigurationError;
+  process.stderr.write(`${expected ? error.message : `dragonfly: ${reasonOf(error)}`}\n`);
+  process.exit(error instanceof UsageError ? 2 : 1);
+}
