@@ -1,0 +1,51 @@
+import { containerFault, startContainer } from './containers.ts';
+import { type Absent, type Placement, type Server, type Service, never } from './server.ts';
+
+export interface Sources extends Placement {
+  /** A server that somebody else runs. */
+  readonly url?: string | undefined;
+  readonly containers: 'never' | 'fallback' | 'always';
+}
+
+/** `SERVICES=containers` forces containers. */
+export const containersFrom = (
+  environment: NodeJS.ProcessEnv,
+  otherwise: 'never' | 'fallback',
+): Sources['containers'] => (environment['SERVICES'] === 'containers' ? 'always' : otherwise);
+
+/**
+ * Finds or starts a server: the given URL, else a program of this machine, else a container. The one place where dev,
+ * tests and benchmarks get their servers from.
+ */
+export async function resolveServer(service: Service, sources: Sources): Promise<Server | Absent> {
+  const { url, containers } = sources;
+  if (url) return given(service, url);
+  if (containers !== 'always') {
+    const local = await service.startLocal(sources);
+    if (local) return local;
+    if (containers === 'never') return { kind: 'absent', reason: `no program found. ${service.hint}` };
+  }
+  const fault = await containerFault();
+  if (fault === undefined) return await startContainer(service.name, service.container);
+  if (containers === 'always')
+    throw new Error(`SERVICES=containers, but no container engine answers: ${fault}`);
+  return { kind: 'absent', reason: `neither a program nor a container engine found. ${service.hint}` };
+}
+
+/** @throws Error when the server is absent */
+export async function requireServer(service: Service, sources: Sources): Promise<Server> {
+  const server = await resolveServer(service, sources);
+  if (server.kind === 'absent') throw new Error(`${service.name} is required: ${server.reason}`);
+  return server;
+}
+
+function given(service: Service, url: string): Server {
+  return {
+    kind: 'url',
+    description: `${service.name} at ${new URL(url).host} (given)`,
+    url,
+    ready: Promise.resolve(),
+    ended: never,
+    stop: () => Promise.resolve(),
+  };
+}
