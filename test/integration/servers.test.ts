@@ -1,8 +1,14 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { connect } from 'amqplib';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { temporaryDirectory } from '#dev/servers/state-directory.ts';
 import { testDatabase } from '#test/support/database.ts';
 import { describeWithRabbitmq, describeWithRedis } from '#test/support/servers.ts';
 
@@ -48,3 +54,86 @@ describeWithRabbitmq('RabbitMQ', (url) => {
     expect(message && message.content.toString()).toBe('confirmed');
   });
 });
+
+describe('an embedded PostgreSQL', () => {
+  const directory = temporaryDirectory('owned');
+  const postmaster = (): number =>
+    Number(readFileSync(join(directory, 'data', 'postmaster.pid'), 'utf8').split('\n')[0]);
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  it('ends within 5 s of the SIGKILL of its owner, and keeps what was committed', async () => {
+    const { owner, url } = await startOwner(directory);
+    await query(url, 'create table kept as select 1 as row');
+    const pid = postmaster();
+    await kill(owner);
+    await untilGone(pid);
+    await expect(query(url, 'select')).rejects.toThrow('ECONNREFUSED');
+  });
+
+  it('recovers when the postmaster was killed', async () => {
+    const first = await startOwner(directory);
+    await query(first.url, 'insert into kept values (2)');
+    process.kill(postmaster(), 'SIGKILL');
+    await once(first.owner, 'exit');
+    const second = await startOwner(directory);
+    expect(await query(second.url, 'select row from kept order by row')).toEqual([{ row: 1 }, { row: 2 }]);
+    await kill(second.owner);
+  });
+
+  it.runIf(process.platform === 'linux')(
+    'is replaced when it outlived its owner and its guardian',
+    async () => {
+      const first = await startOwner(directory);
+      const survivor = postmaster();
+      const guardian = parentOf(survivor);
+      for (const pid of [...childrenOf(guardian), guardian])
+        if (pid !== survivor) process.kill(pid, 'SIGKILL');
+      await kill(first.owner);
+      const second = await startOwner(directory);
+      expect(await query(second.url, 'select row from kept order by row')).toEqual([{ row: 1 }, { row: 2 }]);
+      await expect(query(first.url, 'select')).rejects.toThrow('ECONNREFUSED');
+      await kill(second.owner);
+    },
+  );
+});
+
+async function startOwner(directory: string): Promise<{ owner: ChildProcess; url: string }> {
+  const script = join(import.meta.dirname, '../support/servers-owner.ts');
+  const owner = spawn(process.execPath, [script, directory], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void owner.kill('SIGKILL'));
+  const [url] = (await once(createInterface(owner.stdout), 'line')) as [string];
+  return { owner, url };
+}
+
+async function kill(owner: ChildProcess): Promise<void> {
+  owner.kill('SIGKILL');
+  await once(owner, 'exit');
+}
+
+async function query(url: string, text: string): Promise<unknown[]> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query<object>(text);
+  await client.end();
+  return rows;
+}
+
+async function untilGone(pid: number): Promise<void> {
+  await vi.waitUntil(() => !isAlive(pid), { timeout: 5000 });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false; // No such process.
+  }
+}
+
+const parentOf = (pid: number): number =>
+  Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+
+const childrenOf = (parent: number): number[] =>
+  readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && isAlive(pid) && parentOf(pid) === parent);
