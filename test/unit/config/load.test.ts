@@ -1,0 +1,86 @@
+import { loadConfig } from '#src/config/load.ts';
+import { describe, expect, it } from 'vitest';
+import { COMPLETE, faultsOf } from './environment.ts';
+
+describe('reading the environment', () => {
+  it('gives the values of the role, parsed, with their defaults', () => {
+    const config = loadConfig(['api'], { ...COMPLETE, PORT: '8080', DRAGONFLY_START_TIMEOUT: '1m' });
+    expect(config).toMatchObject({
+      PORT: 8080,
+      HOST: '0.0.0.0',
+      DRAGONFLY_START_TIMEOUT: 60_000,
+      DRAGONFLY_CORS_ORIGINS: [],
+      DRAGONFLY_REDIS_URL: undefined,
+    });
+  });
+
+  it('takes an empty value for a missing one', () => {
+    expect(loadConfig(['api'], { ...COMPLETE, PORT: '', DRAGONFLY_REDIS_URL_FILE: '' })).toMatchObject({
+      PORT: 3000,
+      DRAGONFLY_REDIS_URL: undefined,
+    });
+    expect(faultsOf(['api'], { ...COMPLETE, DRAGONFLY_API_DATABASE_URL: '' })).toEqual([
+      'DRAGONFLY_API_DATABASE_URL: required, or DRAGONFLY_API_DATABASE_URL_FILE with the path of a file.',
+    ]);
+  });
+
+  it('[AV-8] reports every fault at once, each by the name of its variable', () => {
+    const faults = faultsOf(['api', 'worker'], {
+      DRAGONFLY_ENV: 'dev',
+      PORT: '70000',
+      DRAGONFLY_START_TIMEOUT: 'soon',
+      DRAGONFLY_CORS_ORIGINS: 'https://app.example.com/path,app.example.com',
+      DRAGONFLY_TRUSTED_PROXIES: '10.0.0.0/33',
+      DRAGONFLY_WORKER_POLL: '1s',
+    });
+    expect(faults.map((fault) => fault.split(':')[0])).toEqual([
+      'DRAGONFLY_WORKER_POLL',
+      'DRAGONFLY_START_TIMEOUT',
+      'PORT',
+      'DRAGONFLY_CORS_ORIGINS',
+      'DRAGONFLY_TRUSTED_PROXIES',
+      'DRAGONFLY_API_DATABASE_URL',
+      'DRAGONFLY_WORKER_DATABASE_URL',
+      'DRAGONFLY_WEBHOOK_SECRET',
+    ]);
+  });
+
+  it.each([
+    ['DRAGONFLY_DATABASE_POOL_SIZE', 'DRAGONFLY_DATABASE_POOL_MAX'],
+    ['DRAGONFLY_WEBHOOK_SECRETS', 'DRAGONFLY_WEBHOOK_SECRET'],
+    ['DRAGONFLY_API_DATABASE_URL_FILES', 'DRAGONFLY_API_DATABASE_URL_FILE'],
+    ['DRAGONFLY_ENV_FILE', 'DRAGONFLY_ENV'],
+    ['DRAGONFLY_METRICS_PORT_9090_TCP', 'DRAGONFLY_METRICS_PORT'],
+  ])('refuses the unknown name %s and gives the nearest known one', (name, nearest) => {
+    expect(faultsOf(['api'], { ...COMPLETE, [name]: 'x' })).toEqual([
+      `${name}: unknown; the nearest known name is ${nearest}.`,
+    ]);
+  });
+
+  it('leaves names without the prefix alone', () => {
+    expect(faultsOf(['api'], { ...COMPLETE, DATABASE_URL: 'postgres://stray', npm_config_x: '1' })).toEqual(
+      [],
+    );
+  });
+
+  it.each<[string, string]>([
+    ['DRAGONFLY_START_TIMEOUT', '600h'], // Longer than a timer of Node can wait: it would fire at once.
+    ['DRAGONFLY_START_TIMEOUT', '-1s'],
+    ['DRAGONFLY_START_TIMEOUT', '1.5s'],
+    ['DRAGONFLY_READINESS_TIMEOUT', '0s'],
+    ['PORT', '3000x'],
+    ['PORT', ' 3000'],
+    ['PORT', '0x10'],
+    ['DRAGONFLY_DATABASE_POOL_MAX', '0'],
+    ['DRAGONFLY_TRUSTED_PROXIES', '10.0.0.1'],
+    ['DRAGONFLY_TRUSTED_PROXIES', 'true'],
+    ['DRAGONFLY_CORS_ORIGINS', 'null'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318'],
+    ['DRAGONFLY_REDIS_URL', 'http://redis:6379'],
+    ['LOG_LEVEL', 'warn'],
+  ])('refuses %s=%s', (name, value) => {
+    expect(faultsOf(['api'], { ...COMPLETE, [name]: value })).toEqual([
+      expect.stringMatching(new RegExp(`^${name}: `)),
+    ]);
+  });
+});

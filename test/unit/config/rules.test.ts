@@ -1,0 +1,111 @@
+import { ROLES } from '#src/config/variable.ts';
+import { describe, expect, it } from 'vitest';
+import { COMPLETE, faultsOf } from './environment.ts';
+
+const url = (password: string): string => `postgres://api:${password}@db/app`;
+
+describe.each(['staging', 'prod'])('in %s', (env) => {
+  const outside = { ...COMPLETE, DRAGONFLY_ENV: env };
+
+  it('random secrets and a clean commit are accepted', () => {
+    expect(faultsOf(ROLES, outside)).toEqual([]);
+  });
+
+  it.each([
+    ['empty', url('')],
+    ['missing', 'postgres://api@db/app'],
+    ['short', url('Zu8wq0Lk3vT')],
+    ['the name of the product', url('dragonfly-dragonfly')],
+    ['a default', url('postgres-postgres')],
+    ['an example', url('example-Zu8wq0Lk3vTn')],
+    ['a placeholder', url('ChangeMe-Zu8wq0Lk3')],
+    ['a row of digits', url('0123456789012345')],
+    ['one letter', url('aaaaaaaaaaaaaaaa')],
+    ['two letters', url('abababababababab')],
+  ])('[SEC-2] a database password that is %s is refused', (_, value) => {
+    expect(faultsOf(['api'], { ...outside, DRAGONFLY_API_DATABASE_URL: value })).toEqual([
+      expect.stringMatching(/^DRAGONFLY_API_DATABASE_URL: .*password/),
+    ]);
+  });
+
+  it.each([
+    ['short', 'bq7XKp2mYv9ZtR4sWn8uJc3hLf6gTd1'],
+    ['an example', 'your-secret-goes-here-bq7XKp2mYv9ZtR4s'],
+    ['spaces', ' '.repeat(40)],
+    ['one pattern', 'abc'.repeat(20)],
+  ])('[SEC-2] a webhook secret that is %s is refused', (_, value) => {
+    expect(faultsOf(['worker'], { ...outside, DRAGONFLY_WEBHOOK_SECRET: value })).toEqual([
+      expect.stringMatching(/^DRAGONFLY_WEBHOOK_SECRET: /),
+    ]);
+    expect(faultsOf(['worker'], { ...outside, DRAGONFLY_WEBHOOK_SECRET_PREVIOUS: value })).toHaveLength(1);
+  });
+
+  it('[SEC-2] a Redis may have no password, but not a guessable one', () => {
+    const open = { ...outside, DRAGONFLY_REDIS_URL: 'redis://cache:6379' };
+    const guessable = { ...outside, DRAGONFLY_REDIS_URL: 'redis://:password-password@cache:6379' };
+    expect(faultsOf(['api'], open)).toEqual([]);
+    expect(faultsOf(['api'], guessable)).toEqual([expect.stringMatching(/^DRAGONFLY_REDIS_URL: /)]);
+  });
+
+  it.each(['unknown', `${COMPLETE.DRAGONFLY_GIT_SHA}-dirty`, undefined])(
+    '[DEP-1] the commit %s is refused, by every role',
+    (sha) => {
+      for (const role of ROLES) {
+        expect(faultsOf([role], { ...outside, DRAGONFLY_GIT_SHA: sha })).toEqual([
+          'DRAGONFLY_GIT_SHA: outside dev the full hash of a clean commit is required.',
+        ]);
+      }
+    },
+  );
+
+  it('what only development may do is refused', () => {
+    expect(
+      faultsOf(ROLES, { ...outside, DRAGONFLY_CORS_ORIGINS: '*', DRAGONFLY_WEBHOOK_ALLOW_LOOPBACK: 'true' }),
+    ).toEqual([
+      'DRAGONFLY_CORS_ORIGINS: * is allowed in dev only.',
+      'DRAGONFLY_WEBHOOK_ALLOW_LOOPBACK: allowed in dev only.',
+    ]);
+  });
+});
+
+it('[SEC-2] an environment that names no stage is held to the rules of prod', () => {
+  expect(
+    faultsOf(ROLES, { ...COMPLETE, DRAGONFLY_ENV: undefined, DRAGONFLY_GIT_SHA: 'unknown' }),
+  ).toHaveLength(1);
+});
+
+it('in dev, simple passwords, an unknown commit and loopback receivers are accepted', () => {
+  expect(
+    faultsOf(ROLES, {
+      ...COMPLETE,
+      DRAGONFLY_ENV: 'dev',
+      DRAGONFLY_GIT_SHA: 'unknown',
+      DRAGONFLY_API_DATABASE_URL: 'postgres://postgres:postgres@127.0.0.1/app',
+      DRAGONFLY_CORS_ORIGINS: '*',
+      DRAGONFLY_WEBHOOK_ALLOW_LOOPBACK: 'true',
+    }),
+  ).toEqual([]);
+});
+
+describe('[Q-6] the heart of a worker', () => {
+  it('beats, gives up, is taken for dead: in that order', () => {
+    expect(beats('300ms', '700ms', '1s')).toEqual([]);
+    expect(beats('1s', '1s', '2s')).toHaveLength(1);
+    expect(beats('1s', '2s', '2s')).toHaveLength(1);
+    expect(beats('30s', '20s', '60s')).toHaveLength(1);
+  });
+
+  it('is 30, 45 and 60 seconds when nothing is said', () => {
+    expect(faultsOf(['worker'], { ...COMPLETE, DRAGONFLY_WORKER_ABORT_AFTER: '30s' })).toHaveLength(1);
+    expect(faultsOf(['worker'], { ...COMPLETE, DRAGONFLY_WORKER_ABORT_AFTER: '60s' })).toHaveLength(1);
+    expect(faultsOf(['worker'], { ...COMPLETE, DRAGONFLY_WORKER_ABORT_AFTER: '31s' })).toEqual([]);
+  });
+});
+
+const beats = (beat: string, abort: string, dead: string) =>
+  faultsOf(['worker'], {
+    ...COMPLETE,
+    DRAGONFLY_WORKER_HEARTBEAT_INTERVAL: beat,
+    DRAGONFLY_WORKER_ABORT_AFTER: abort,
+    DRAGONFLY_WORKER_DEAD_AFTER: dead,
+  });
