@@ -10,15 +10,14 @@ comment on schema ops is 'Owner: platform. Internal: every write is a function, 
 
 alter default privileges revoke execute on functions from public;
 
--- RFC 9562 version 7: 48 bits of milliseconds, then random bits. PostgreSQL 18 has uuidv7(), 15 to 17 do not.
+-- RFC 9562 version 7, as PostgreSQL 18's uuidv7() makes it (15 to 17 have none): the time in 1/4096 milliseconds, so
+-- that ids made one after the other sort so, with the version after its 48 bits of whole milliseconds; then random bits.
 create function ops.uuid_v7() returns uuid
 language sql volatile parallel safe
-return encode(
-  set_bit(set_bit(
-    overlay(uuid_send(gen_random_uuid())
-      placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
-      from 1 for 6),
-    52, 1), 53, 1), 'hex')::uuid;
+return overlay(
+  encode(uuid_send(gen_random_uuid()), 'hex')
+  placing overlay(lpad(to_hex((extract(epoch from clock_timestamp()) * 4096000)::bigint), 15, '0') placing '7' from 13 for 0)
+  from 1 for 16)::uuid;
 
 -- The caller's organisation, actor and trace: transaction-local settings, set in the statement that has the effect.
 create function ops.current_organization() returns uuid
@@ -63,11 +62,12 @@ begin
 end $$;
 comment on function ops.create_organization is 'The id of the organisation of that name, made if there is none.';
 
--- Revokes the live keys of that name first: a name has one live key at a time.
+-- Revokes the live keys of that name first: a name has one live key at a time, hence the lock.
 create function ops.issue_api_key(p_organization_id uuid, p_name text, p_key_hash bytea, p_lifetime interval)
 returns uuid
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
+  select from public.organization where id = p_organization_id for no key update;
   update public.api_key set revoked_at = now()
    where organization_id = p_organization_id and name = p_name and revoked_at is null;
   insert into public.api_key (organization_id, name, key_hash, expires_at)
@@ -84,10 +84,12 @@ as $$
    where k.key_hash = p_key_hash and k.revoked_at is null and k.expires_at > now();
 $$;
 
+-- A key that another replica stamps at this moment needs no second stamp.
 create function ops.touch_api_keys(p_key_ids uuid[]) returns void
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
-  update public.api_key set last_used_at = now() where id = any (p_key_ids);
+  update public.api_key set last_used_at = now() where id in (
+    select id from public.api_key where id = any (p_key_ids) for no key update skip locked);
 $$;
 
 create function ops.schema_version() returns text

@@ -9,17 +9,17 @@
 --   dead letter a job with the status failed; it stays until it is retried
 --   heartbeat   a worker's sign of life; who ever beat is alive until dead_after has passed since the last beat
 --
--- Writers lock the job first, then its lease. Only the database's clock decides.
+-- Writers lock the job first, then its lease. Only the database's clock decides. An argument out of its range is 22023.
 
 create table ops.job (
-  id              uuid        primary key default ops.uuid_v7(),
+  id              uuid        primary key,
   type            text        not null check (length(type) between 1 and 100),
   status          text        not null default 'pending'
                               check (status in ('pending', 'processing', 'completed', 'failed', 'cancelled')),
   priority        integer     not null default 0 check (priority between -100 and 100),
   payload         jsonb       not null,
   unique_key      text        check (length(unique_key) between 1 and 200),
-  attempts        integer     not null default 0 check (attempts >= 0),
+  attempts        integer     not null default 0 check (attempts between 0 and max_attempts),
   max_attempts    integer     not null default 5 check (max_attempts between 1 and 100),
   organization_id uuid,
   created_by      text,
@@ -38,8 +38,8 @@ create unique index job_unique_key on ops.job (organization_id, type, unique_key
 
 create table ops.lease (
   job_id     uuid        primary key references ops.job (id) on delete cascade,
-  token      uuid        not null default gen_random_uuid(),
-  worker_id  text        not null,
+  token      uuid        not null,
+  worker_id  text        not null check (length(worker_id) between 1 and 200),
   claimed_at timestamptz not null,
   expires_at timestamptz not null
 );
@@ -86,7 +86,7 @@ create view ops.queue_pauses with (security_barrier) as
 
 create view ops.workers with (security_barrier) as
   select id, type, status, started_at, last_seen_at,
-         status = 'running' and last_seen_at + dead_after > clock_timestamp() as alive
+         status <> 'stopped' and last_seen_at + dead_after > clock_timestamp() as alive
     from ops.worker;
 
 -- Totals over all organisations, for metrics.
@@ -108,42 +108,54 @@ $$;
 
 -- ── queueing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
--- Each element: {type, payload, priority?, run_at?, unique_key?, max_attempts?}. All or nothing, in the order given.
--- `created` is false for a job that was there already: the same organisation, type and unique key, not yet finished.
-create function ops.queue_jobs(p_jobs jsonb)
-returns table (created boolean, job ops.job)
-language plpgsql security definer set search_path = pg_catalog, pg_temp
+create function ops.refuse(p_fault text) returns void
+language plpgsql immutable
+as $$
+begin
+  if p_fault is not null then
+    raise exception '%', p_fault using errcode = '22023';
+  end if;
+end $$;
+
+-- Keys are inserted in their own order: two batches with the same keys wait for each other, but never deadlock. The ids
+-- are in the order of the batch, and so are the claims of what is equally urgent.
+create function ops.insert_jobs(p_jobs jsonb) returns table (ordinal bigint, created boolean, job ops.job)
+language plpgsql
 as $$
 declare
   v_trace text := coalesce(ops.current_trace(), replace(gen_random_uuid()::text, '-', ''));
   v_wake  boolean := false;
   v_item  record;
 begin
-  if jsonb_typeof(p_jobs) is distinct from 'array' then
-    raise exception 'p_jobs must be a JSON array' using errcode = '22023';
-  end if;
+  perform ops.refuse(case
+    when jsonb_typeof(p_jobs) is distinct from 'array' then 'p_jobs must be a JSON array'
+    when v_trace !~ '^[0-9a-f]{32}$' then 'ops.trace_id must be 32 lower-case hex digits'
+  end);
   for v_item in
-    select * from jsonb_to_recordset(p_jobs)
-      as i (type text, payload jsonb, priority integer, run_at timestamptz, unique_key text, max_attempts integer)
+    with item as materialized (
+      select ops.uuid_v7() as id, i.*
+        from rows from (jsonb_to_recordset(p_jobs) as (type text, payload jsonb, priority integer, run_at timestamptz,
+                                                       unique_key text, max_attempts integer))
+             with ordinality as i (type, payload, priority, run_at, unique_key, max_attempts, ordinal)
+    )
+    select * from item order by item.unique_key, item.type, item.ordinal
   loop
-    if v_item.type is null or v_item.type = '' or v_item.payload is null then
-      raise exception 'a job needs a type and a payload' using errcode = '22023';
-    end if;
-    if v_item.priority not between -100 and 100 then
-      raise exception 'priority % is out of range', v_item.priority
-        using errcode = '22023', hint = 'Use -100 (least urgent) to 100 (most urgent).';
-    end if;
-    if not isfinite(v_item.run_at) then
-      raise exception 'run_at must be a finite time' using errcode = '22023';
-    end if;
-    v_wake := v_wake or coalesce(v_item.run_at, now()) <= now();
+    perform ops.refuse('job ' || v_item.ordinal || ': ' || case
+      when coalesce(length(v_item.type), 0) not between 1 and 100 then 'type must have 1 to 100 characters'
+      when v_item.payload is null then 'payload is required'
+      when v_item.priority not between -100 and 100 then 'priority must be -100 (least urgent) to 100 (most urgent)'
+      when not isfinite(v_item.run_at) then 'run_at must be a finite time'
+      when length(v_item.unique_key) not between 1 and 200 then 'the unique key must have 1 to 200 characters'
+      when v_item.max_attempts not between 1 and 100 then 'max_attempts must be 1 to 100'
+    end);
 
     -- The job with the same key may finish between the insert and the look-up: then try again.
     loop
-      insert into ops.job (type, payload, priority, run_at, unique_key, max_attempts, organization_id, created_by, trace_id)
-      values (v_item.type, v_item.payload, coalesce(v_item.priority, 0), coalesce(v_item.run_at, now()),
+      insert into ops.job (id, type, payload, priority, run_at, unique_key, max_attempts, organization_id, created_by, trace_id)
+      values (v_item.id, v_item.type, v_item.payload, coalesce(v_item.priority, 0), coalesce(v_item.run_at, now()),
               v_item.unique_key, coalesce(v_item.max_attempts, 5), ops.current_organization(), ops.current_actor(), v_trace)
-      on conflict do nothing
+      on conflict (organization_id, type, unique_key) where unique_key is not null and status in ('pending', 'processing')
+      do nothing
       returning * into job;
       created := found;
       exit when found;
@@ -152,12 +164,22 @@ begin
          and j.type = v_item.type and j.unique_key = v_item.unique_key and j.status in ('pending', 'processing');
       exit when found;
     end loop;
+    ordinal := v_item.ordinal;
+    v_wake := v_wake or created and job.run_at <= now();
     return next;
   end loop;
   if v_wake then
     perform pg_notify('ops_job_ready', '');
   end if;
 end $$;
+
+-- Each element: {type, payload, priority?, run_at?, unique_key?, max_attempts?}. All or nothing, in the order given.
+-- `created` is false for a job that was there already: the same organisation, type and unique key, not yet finished.
+create function ops.queue_jobs(p_jobs jsonb) returns table (created boolean, job ops.job)
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$
+  select q.created, q.job from ops.insert_jobs(p_jobs) q order by q.ordinal;
+$$;
 
 create function ops.queue_job(
   p_type     text,
@@ -183,7 +205,7 @@ language sql security definer set search_path = pg_catalog, pg_temp
 as $$
   select (q.job).id from ops.queue_jobs(jsonb_build_array(jsonb_build_object(
     'type', p_type, 'payload', p_payload, 'priority', p_priority, 'run_at', p_run_at,
-    'unique_key', p_idempotency_key))) q;
+    'unique_key', coalesce(p_idempotency_key, '')))) q;
 $$;
 comment on function ops.queue_job_idempotent is 'The id of the unfinished job with that key, queued if there is none.';
 
@@ -191,67 +213,70 @@ comment on function ops.queue_job_idempotent is 'The id of the unfinished job wi
 
 -- A worker that ever beat lives until dead_after has passed since its last beat; for any other the lock time-out
 -- decides: the one of its claim or, where it is shorter, the one given here.
-create function ops.lease_is_live(p_lease ops.lease, p_lock_timeout_minutes integer default null) returns boolean
-language sql volatile
-return coalesce(
-  (select w.last_seen_at + w.dead_after > clock_timestamp() from ops.worker w where w.id = (p_lease).worker_id),
-  least((p_lease).expires_at, (p_lease).claimed_at + make_interval(mins => p_lock_timeout_minutes)) > clock_timestamp());
+create function ops.lease_is_live(
+  p_lease ops.lease, p_worker ops.worker, p_at timestamptz, p_lock_timeout_minutes integer default null
+) returns boolean
+language sql stable
+return p_at < coalesce(
+  (p_worker).last_seen_at + (p_worker).dead_after,
+  least((p_lease).expires_at, (p_lease).claimed_at + make_interval(mins => p_lock_timeout_minutes)));
 
--- Jobs whose lease is dead go back to the queue, or to the dead letters if their attempts are used up.
-create function ops.return_lost_jobs(p_job_types text[], p_lock_timeout_minutes integer default null) returns setof ops.job
+-- Jobs whose lease was dead at p_at go back to the queue, or to the dead letters if their attempts are used up. p_at
+-- must be older than the snapshot: in a newer one no beat is missing, in an older one live workers look dead.
+create function ops.return_lost_jobs(p_at timestamptz, p_job_types text[], p_lock_timeout_minutes integer default null)
+returns setof ops.job
 language plpgsql
 as $$
-declare
-  v_lease ops.lease;
-  v_job   ops.job;
 begin
-  for v_lease in
-    select l.* from ops.lease l join ops.job j on j.id = l.job_id
-     where (p_job_types is null or j.type = any (p_job_types)) and j.status = 'processing'
-       and not ops.lease_is_live(l, p_lock_timeout_minutes)
-     order by j.id
-       for update of j skip locked
-  loop
-    -- The worker's outcome may have been committed before this lock was taken: then the lease is gone.
-    delete from ops.lease l
-     where l.job_id = v_lease.job_id and l.token = v_lease.token and not ops.lease_is_live(l, p_lock_timeout_minutes);
-    continue when not found;
-    update ops.job
-       set status      = case when attempts < max_attempts then 'pending' else 'failed' end,
-           finished_at = case when attempts < max_attempts then null else clock_timestamp() end,
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'jobs are claimed and reaped in READ COMMITTED only' using errcode = '25000';
+  end if;
+  -- An outcome that was committed before the lock was taken has deleted the lease: then nothing is left to end.
+  return query
+    with lost as materialized (
+      select l.job_id
+        from ops.lease l join ops.job j on j.id = l.job_id left join ops.worker w on w.id = l.worker_id
+       where (p_job_types is null or j.type = any (p_job_types))
+         and not ops.lease_is_live(l, w, p_at, p_lock_timeout_minutes)
+         for update of j skip locked
+    ), ended as (
+      delete from ops.lease l using lost where l.job_id = lost.job_id returning l.job_id
+    )
+    update ops.job j
+       set status      = case when j.attempts < j.max_attempts then 'pending' else 'failed' end,
+           finished_at = case when j.attempts < j.max_attempts then null else clock_timestamp() end,
            last_error  = 'The worker died or its lease expired before it reported an outcome.'
-     where id = v_lease.job_id
-    returning * into v_job;
-    return next v_job;
-  end loop;
+      from ended where j.id = ended.job_id
+    returning j.*;
+  if found then
+    perform pg_notify('ops_job_ready', '');
+  end if;
 end $$;
 
+-- The settings fix the access path, because a queue outruns its statistics: job_ready in its order until the limit, then
+-- one look-up a job.
 create function ops.claim_jobs(p_job_types text[], p_limit integer, p_lock_timeout_minutes integer, p_worker_id text)
 returns table (job_id uuid, job_type text, payload jsonb, attempts integer, created_at timestamptz, lease_token uuid,
                priority integer, max_attempts integer, run_at timestamptz, trace_id text, organization_id uuid)
 language plpgsql security definer set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 declare
   v_now timestamptz := clock_timestamp();
 begin
-  if coalesce(p_worker_id, '') = '' then
-    raise exception 'p_worker_id is required' using errcode = '22023', hint = 'Pass an id that is unique to this worker process.';
-  end if;
-  if coalesce(cardinality(p_job_types), 0) = 0 then
-    raise exception 'p_job_types must name at least one job type' using errcode = '22023';
-  end if;
-  if p_limit is null or p_limit not between 1 and 1000 then
-    raise exception 'p_limit must be 1 to 1000' using errcode = '22023';
-  end if;
-  if p_lock_timeout_minutes is null or p_lock_timeout_minutes not between 0 and 1440 then
-    raise exception 'p_lock_timeout_minutes must be 0 to 1440' using errcode = '22023';
-  end if;
+  perform ops.refuse(case
+    when coalesce(length(p_worker_id), 0) not between 1 and 200
+      then 'p_worker_id must have 1 to 200 characters, unique to this worker process'
+    when coalesce(cardinality(p_job_types), 0) = 0 then 'p_job_types must name at least one job type'
+    when coalesce(p_limit, 0) not between 1 and 1000 then 'p_limit must be 1 to 1000'
+    when coalesce(p_lock_timeout_minutes, -1) not between 0 and 1440 then 'p_lock_timeout_minutes must be 0 to 1440'
+  end);
 
-  perform ops.return_lost_jobs(p_job_types);
+  perform ops.return_lost_jobs(v_now, p_job_types);
 
   return query
     with picked as materialized (
-      select j.id from ops.job j
+      select j.id, gen_random_uuid() as token from ops.job j
        where j.status = 'pending' and j.run_at <= v_now and j.type = any (p_job_types)
          and not exists (select from ops.queue_pause p
                           where p.type = j.type
@@ -262,15 +287,14 @@ begin
     ), started as (
       update ops.job j set status = 'processing', attempts = j.attempts + 1, started_at = v_now
         from picked where j.id = picked.id
-      returning j.*
+      returning j.*, picked.token
     ), leased as (
-      insert into ops.lease (job_id, worker_id, claimed_at, expires_at)
-      select s.id, p_worker_id, v_now, v_now + make_interval(mins => p_lock_timeout_minutes) from started s
-      returning lease.job_id, lease.token
+      insert into ops.lease (job_id, token, worker_id, claimed_at, expires_at)
+      select s.id, s.token, p_worker_id, v_now, v_now + make_interval(mins => p_lock_timeout_minutes) from started s
     )
-    select s.id, s.type, s.payload, s.attempts, s.created_at, l.token,
+    select s.id, s.type, s.payload, s.attempts, s.created_at, s.token,
            s.priority, s.max_attempts, s.run_at, s.trace_id, s.organization_id
-      from started s join leased l on l.job_id = s.id
+      from started s
      order by s.priority desc, s.run_at, s.id;
 end $$;
 
@@ -294,13 +318,12 @@ as $$
 declare
   v_job ops.job;
 begin
-  if p_status is null or p_status not in ('completed', 'failed', 'pending', 'cancelled', 'released') then
-    raise exception 'status % is no outcome', coalesce(p_status, 'null')
-      using errcode = '22023', hint = 'Use completed, failed, pending (retry) or cancelled.';
-  end if;
-  if p_status = 'pending' and (p_backoff_seconds is null or p_backoff_seconds not between 0 and 31536000) then
-    raise exception 'a retry needs p_backoff_seconds between 0 and 31536000' using errcode = '22023';
-  end if;
+  perform ops.refuse(case
+    when coalesce(p_status, '') not in ('completed', 'failed', 'pending', 'cancelled', 'released')
+      then 'the status must be completed, failed, pending (retry) or cancelled'
+    when p_status = 'pending' and coalesce(p_backoff_seconds, -1) not between 0 and 31536000
+      then 'a retry needs a back-off of 0 to 31536000 seconds'
+  end);
 
   select * into v_job from ops.job where id = p_job_id for update;
   delete from ops.lease where job_id = p_job_id and token = p_lease_token;
@@ -336,11 +359,11 @@ as $$
 declare
   v_token uuid := nullif(current_setting('ops.lease_token', true), '')::uuid;
 begin
-  if p_status = 'released' then
-    raise exception 'status released is no outcome' using errcode = '22023', hint = 'Use complete_jobs to give a job back.';
-  end if;
+  perform ops.refuse(case when p_status = 'released' then 'only complete_jobs gives a job back' end);
   if v_token is null then
-    select l.token into v_token from ops.lease l where l.job_id = p_job_id and ops.lease_is_live(l);
+    perform from ops.job where id = p_job_id for update;
+    select l.token into v_token from ops.lease l left join ops.worker w on w.id = l.worker_id
+     where l.job_id = p_job_id and ops.lease_is_live(l, w, clock_timestamp());
   end if;
   return ops.settle_job(p_job_id, v_token, p_status, p_error_message, p_backoff_seconds, null);
 end $$;
@@ -369,10 +392,15 @@ create function ops.reap_stuck_jobs(p_lock_timeout_minutes integer default 30)
 returns table (job_id uuid, job_type text, action_taken text, attempts integer, max_attempts integer)
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_now timestamptz := clock_timestamp();
 begin
+  perform ops.refuse(case
+    when coalesce(p_lock_timeout_minutes, -1) not between 0 and 1440 then 'p_lock_timeout_minutes must be 0 to 1440'
+  end);
   return query
     select j.id, j.type, case j.status when 'pending' then 'requeued' else 'dead_lettered' end, j.attempts, j.max_attempts
-      from ops.return_lost_jobs(null, p_lock_timeout_minutes) j;
+      from ops.return_lost_jobs(v_now, null, p_lock_timeout_minutes) j;
 end $$;
 
 -- ── workers ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -386,13 +414,11 @@ create function ops.register_heartbeat(
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if coalesce(p_worker_id, '') = '' or coalesce(p_worker_type, '') = '' then
-    raise exception 'p_worker_id and p_worker_type are required' using errcode = '22023';
-  end if;
-  if p_status is null or p_status not in ('running', 'stopped', 'error') then
-    raise exception 'worker status % is unknown', coalesce(p_status, 'null')
-      using errcode = '22023', hint = 'Use running, stopped or error.';
-  end if;
+  perform ops.refuse(case
+    when coalesce(length(p_worker_id), 0) not between 1 and 200 then 'p_worker_id must have 1 to 200 characters'
+    when coalesce(length(p_worker_type), 0) not between 1 and 100 then 'p_worker_type must have 1 to 100 characters'
+    when coalesce(p_status, '') not in ('running', 'stopped', 'error') then 'p_status must be running, stopped or error'
+  end);
   insert into ops.worker as w (id, type, hostname, status, last_seen_at)
   values (p_worker_id, p_worker_type, p_hostname, p_status, clock_timestamp())
   on conflict (id) do update
@@ -408,12 +434,18 @@ create function ops.worker_beat(
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform ops.refuse(case
+    when p_dead_after_seconds not between 1 and 3600 then 'p_dead_after_seconds must be 1 to 3600'
+  end);
   perform ops.register_heartbeat(p_worker_id, p_worker_type, p_hostname, p_status);
   update ops.worker set dead_after = make_interval(secs => p_dead_after_seconds)
    where id = p_worker_id and dead_after <> make_interval(secs => p_dead_after_seconds);
-  delete from ops.worker w
-   where w.last_seen_at < clock_timestamp() - interval '1 day'
-     and not exists (select from ops.lease l where l.worker_id = w.id);
+  -- Another worker's beat may hold a row that looks old: waiting for it could deadlock.
+  delete from ops.worker where id in (
+    select w.id from ops.worker w
+     where w.last_seen_at < clock_timestamp() - interval '1 day'
+       and not exists (select from ops.lease l where l.worker_id = w.id)
+       for update skip locked);
   return query
     select t.token from unnest(p_lease_tokens) t (token)
      where not exists (select from ops.lease l where l.token = t.token and l.worker_id = p_worker_id);
@@ -455,8 +487,10 @@ begin
   end if;
   if v_job.status in ('pending', 'failed', 'cancelled') then
     update ops.job
-       set status = 'pending', run_at = clock_timestamp(), finished_at = null,
-           attempts = case status when 'pending' then attempts else 0 end
+       set status      = 'pending',
+           run_at      = case status when 'pending' then least(run_at, clock_timestamp()) else clock_timestamp() end,
+           attempts    = case status when 'pending' then attempts else 0 end,
+           finished_at = null
      where id = p_job_id
     returning * into v_job;
     perform pg_notify('ops_job_ready', '');
@@ -467,6 +501,7 @@ end $$;
 create function ops.pause_queue(p_type text) returns void
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
+  select ops.refuse(case when coalesce(length(p_type), 0) not between 1 and 100 then 'p_type must have 1 to 100 characters' end);
   insert into ops.queue_pause (type, organization_id, paused_by)
   values (p_type, ops.current_organization(), ops.current_actor()) on conflict do nothing;
 $$;
