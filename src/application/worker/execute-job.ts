@@ -7,14 +7,15 @@ import { z } from 'zod';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import type { JobPorts } from '../jobs/ports.ts';
 import type { JobRegistry } from '../jobs/registry.ts';
-import { JobAborted } from './job-aborted.ts';
+import { type AbortReason, JobAborted } from './job-aborted.ts';
 
 /** How one attempt ended. */
 export interface Execution {
   /** Undefined when the job is no longer ours to report on. */
   readonly outcome: Outcome | undefined;
-  /** What ended the attempt, for the log; undefined after a success. */
-  readonly error: unknown;
+  /** What the handler threw, for the log. */
+  readonly error?: unknown;
+  readonly aborted?: AbortReason | undefined;
 }
 
 export interface JobHandling {
@@ -38,13 +39,17 @@ export async function executeJob(
   try {
     if (!definition) throw new PermanentFailure(`This worker has no handler for ${job.type}.`);
     const result = storableResult(await handle(definition, ports, job, signal));
-    return { outcome: { status: 'completed', result }, error: undefined };
+    return { outcome: { status: 'completed', result } };
   } catch (error) {
     const aborted = signal.reason instanceof JobAborted ? signal.reason.reason : undefined;
-    if (aborted === 'cancelled' || aborted === 'lease_lost') return { outcome: undefined, error };
-    if (aborted === 'drain') return { outcome: { status: 'released' }, error };
+    if (aborted === 'cancelled' || aborted === 'lease_lost') return { outcome: undefined, error, aborted };
+    if (aborted === 'drain') return { outcome: { status: 'released' }, error, aborted };
     const retry = definition?.retry ?? DEFAULT_RETRY;
-    return { outcome: outcomeOfFailure(error, job.attempt, job.maxAttempts, retry, random()), error };
+    return {
+      outcome: outcomeOfFailure(error, job.attempt, job.maxAttempts, retry, random()),
+      error,
+      aborted,
+    };
   }
 }
 

@@ -1,0 +1,60 @@
+import type { ClaimedJob } from '#src/domain/jobs/job.ts';
+
+export interface Buffered {
+  readonly job: ClaimedJob;
+  /** When the job came into this process, by the monotonic clock. */
+  readonly sinceMs: number;
+}
+
+export interface BufferOptions {
+  readonly maxWaitMs: number;
+  /** Called with what waited for so long; it is no longer in the buffer. */
+  readonly onOverdue: (jobs: ClaimedJob[]) => void;
+}
+
+/** Claimed jobs that wait for a slot, most urgent first, and not for long: another worker may have a slot for them. */
+export function createBuffer({ maxWaitMs, onOverdue }: BufferOptions) {
+  let waiting: Buffered[] = [];
+  let timer: NodeJS.Timeout | undefined;
+
+  function remove(fits: (buffered: Buffered) => boolean): ClaimedJob[] {
+    const removed = waiting.filter(fits);
+    waiting = waiting.filter((buffered) => !fits(buffered));
+    return removed.map(({ job }) => job);
+  }
+
+  /** One timer at a time, for what is oldest now; when it fires, the next one is set for what is oldest then. */
+  function watch(): void {
+    if (timer !== undefined || waiting.length === 0) return;
+    const oldestMs = Math.min(...waiting.map(({ sinceMs }) => sinceMs));
+    timer = setTimeout(
+      () => {
+        timer = undefined;
+        const dueMs = performance.now() - maxWaitMs;
+        const overdue = remove(({ sinceMs }) => sinceMs <= dueMs);
+        if (overdue.length > 0) onOverdue(overdue);
+        watch();
+      },
+      Math.max(oldestMs + maxWaitMs - performance.now(), 0),
+    );
+  }
+
+  return {
+    size: (): number => waiting.length,
+    leaseTokens: (): string[] => waiting.map(({ job }) => job.leaseToken),
+    add(jobs: readonly ClaimedJob[]): void {
+      const sinceMs = performance.now();
+      waiting.push(...jobs.map((job) => ({ job, sinceMs })));
+      waiting.sort((a, b) => b.job.priority - a.job.priority);
+    },
+    take: (): Buffered | undefined => waiting.shift(),
+    /** Call it when what could be taken is taken. */
+    watch,
+    remove: (fits: (job: ClaimedJob) => boolean): ClaimedJob[] => remove(({ job }) => fits(job)),
+    clear(): ClaimedJob[] {
+      clearTimeout(timer);
+      timer = undefined;
+      return remove(() => true);
+    },
+  };
+}

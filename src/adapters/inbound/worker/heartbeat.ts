@@ -1,0 +1,83 @@
+import type { WorkerQueue } from '#src/application/worker/ports.ts';
+import { type DatabaseTrouble, retryDelayMs } from './database-trouble.ts';
+import { pause } from './pause.ts';
+
+export interface HeartbeatOptions {
+  readonly intervalMs: number;
+  /** Silence after which this worker takes itself for dead, well before others do. */
+  readonly abortAfterMs: number;
+  readonly beat: WorkerQueue['beat'];
+  /** Of all jobs that this worker has. */
+  readonly leaseTokens: () => string[];
+  /** Leases that the database gave to somebody else, or to nobody. */
+  readonly onLost: (leaseTokens: ReadonlySet<string>) => void;
+  /** No beat arrived for `abortAfterMs`. */
+  readonly onSilence: () => void;
+  /** The first beat, and the first one after a silence. */
+  readonly onAlive: () => void;
+  readonly trouble: DatabaseTrouble;
+}
+
+/** Tells the database that this worker lives (Q-6), and learns which leases it lost. */
+export function createHeartbeat(options: HeartbeatOptions) {
+  const { intervalMs, abortAfterMs, beat, leaseTokens, onLost, onSilence, onAlive, trouble } = options;
+  const stopping = new AbortController();
+  let alive = false;
+  let failures = 0;
+  let silence: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+
+  async function beatOnce(): Promise<void> {
+    // Counted from before the beat: the database may have noted it at any time since.
+    const startedAt = performance.now();
+    try {
+      const lost = await beat('running', leaseTokens());
+      failures = 0;
+      trouble.worked();
+      clearTimeout(silence);
+      silence = setTimeout(fallSilent, startedAt + abortAfterMs - performance.now());
+      if (lost.size > 0) onLost(lost);
+      if (!alive) {
+        alive = true;
+        onAlive();
+      }
+    } catch (error) {
+      trouble.failed('beat', error);
+      failures += 1;
+    }
+  }
+
+  function fallSilent(): void {
+    alive = false;
+    onSilence();
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const ms = failures > 0 ? Math.min(retryDelayMs(failures), intervalMs) : intervalMs;
+      await pause(ms, stopping.signal);
+      if (!stopping.signal.aborted) await beatOnce();
+    }
+  }
+
+  return {
+    /** Whether the database takes this worker for alive, and so may give it jobs. */
+    alive: (): boolean => alive,
+    /** Beats once before it fulfils: a lease granted before the first beat would not be guarded by the beats. */
+    async start(): Promise<void> {
+      await beatOnce();
+      running = run();
+    },
+    /** Says goodbye. */
+    async stop(): Promise<void> {
+      stopping.abort();
+      await running;
+      clearTimeout(silence);
+      try {
+        await beat('stopped', []);
+      } catch (error) {
+        trouble.failed('beat', error);
+      }
+    },
+  };
+}

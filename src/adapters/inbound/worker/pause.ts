@@ -1,0 +1,27 @@
+/** Fulfils after the time, or as soon as the signal is aborted. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const over = Promise.withResolvers<void>();
+  const end = (): void => {
+    over.resolve();
+  };
+  const timer = setTimeout(end, ms);
+  signal.addEventListener('abort', end);
+  await over.promise;
+  clearTimeout(timer);
+  signal.removeEventListener('abort', end);
+}
+
+/** A wait that can be cut short. To wake while nobody waits ends the next wait at once: no call is lost. */
+export function createWakeUp() {
+  let woken = new AbortController();
+  return {
+    wake(): void {
+      woken.abort();
+    },
+    async wait(ms: number): Promise<void> {
+      await pause(ms, woken.signal);
+      woken = new AbortController();
+    },
+  };
+}

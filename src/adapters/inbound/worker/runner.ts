@@ -1,0 +1,90 @@
+import { type Execution, type JobHandling, executeJob } from '#src/application/worker/execute-job.ts';
+import { type AbortReason, JobAborted } from '#src/application/worker/job-aborted.ts';
+import type { Report } from '#src/application/worker/ports.ts';
+import type { ClaimedJob } from '#src/domain/jobs/job.ts';
+import type { Logger } from 'pino';
+import type { WorkerMetrics } from './metrics.ts';
+
+interface Run {
+  readonly job: ClaimedJob;
+  readonly startedMs: number;
+  readonly controller: AbortController;
+  readonly ended: Promise<void>;
+}
+
+export interface RunnerOptions {
+  readonly handling: JobHandling;
+  readonly logger: Logger;
+  readonly metrics: WorkerMetrics;
+  readonly onEnd: (durationMs: number, report: Report | undefined) => void;
+}
+
+/** Runs jobs side by side; each can be aborted, and each line that is logged of it has its trace id. */
+export function createRunner({ handling, logger, metrics, onEnd }: RunnerOptions) {
+  /** By lease, not by job: a job whose lease was lost may come back to this worker while its old run still ends. */
+  const runs = new Map<string, Run>();
+
+  async function run(job: ClaimedJob, startedMs: number, signal: AbortSignal): Promise<void> {
+    const log = jobLogger(logger, job);
+    log.debug('job started');
+    const execution = await executeJob(handling, job, signal);
+    runs.delete(job.leaseToken);
+
+    const durationMs = performance.now() - startedMs;
+    metrics.duration.observe({ type: job.type }, durationMs / 1000);
+    logEnd(log, execution, durationMs);
+    const { outcome, aborted } = execution;
+    if (!outcome) metrics.processed.inc({ type: job.type, outcome: aborted ?? 'aborted' });
+    onEnd(durationMs, outcome && { job, outcome });
+  }
+
+  return {
+    size: (): number => runs.size,
+    start(job: ClaimedJob): void {
+      const controller = new AbortController();
+      const startedMs = performance.now();
+      const ended = run(job, startedMs, controller.signal);
+      runs.set(job.leaseToken, { job, startedMs, controller, ended });
+    },
+    /** How long the oldest run has been going on; runs are kept in the order of their start. */
+    oldestAgeMs(): number {
+      const [oldest] = runs.values();
+      return oldest ? performance.now() - oldest.startedMs : 0;
+    },
+    leaseTokens: (): string[] => [...runs.keys()],
+    abort(reason: AbortReason, fits: (job: ClaimedJob) => boolean = () => true): void {
+      for (const { job, controller } of runs.values()) {
+        if (fits(job)) controller.abort(new JobAborted(reason));
+      }
+    },
+    /** Fulfils when all that runs now has ended. */
+    async idle(): Promise<void> {
+      await Promise.all(Array.from(runs.values(), ({ ended }) => ended));
+    },
+  };
+}
+
+export const jobLogger = (logger: Logger, job: ClaimedJob): Logger =>
+  logger.child({ trace_id: job.traceId, job_id: job.id, job_type: job.type, attempt: job.attempt });
+
+function logEnd(log: Logger, { outcome, error, aborted }: Execution, durationMs: number): void {
+  const duration_ms = Math.round(durationMs);
+  switch (outcome?.status) {
+    case 'completed':
+      log.info({ duration_ms }, 'job completed');
+      break;
+    case 'retry':
+      log.warn(
+        { duration_ms, backoff_seconds: outcome.backoffSeconds, error },
+        'job failed, will be retried',
+      );
+      break;
+    case 'failed':
+      log.error({ duration_ms, error }, 'job failed for good');
+      break;
+    case 'released':
+    case undefined:
+      log[aborted === 'lease_lost' ? 'warn' : 'info']({ duration_ms, reason: aborted }, 'job aborted');
+      break;
+  }
+}

@@ -1,0 +1,181 @@
+import type { JobHandling } from '#src/application/worker/execute-job.ts';
+import type { QueueEvents, Report, WorkerQueue } from '#src/application/worker/ports.ts';
+import type { ClaimedJob } from '#src/domain/jobs/job.ts';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import { createBuffer } from './buffer.ts';
+import { createCompleter } from './completer.ts';
+import { databaseTrouble } from './database-trouble.ts';
+import { createFetcher } from './fetcher.ts';
+import { createHeartbeat } from './heartbeat.ts';
+import { observeWorker, workerMetrics } from './metrics.ts';
+import { CLAIM_LIMIT, GIVE_BACK_AFTER_MS, createPace, prefetchSize } from './prefetch.ts';
+import { createRunner, jobLogger } from './runner.ts';
+
+export interface WorkerOptions {
+  /** Jobs that run at the same time. */
+  readonly concurrency: number;
+  readonly pollIntervalMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly abortAfterMs: number;
+  readonly drainTimeoutMs: number;
+}
+
+export interface WorkerDependencies extends JobHandling {
+  readonly queue: WorkerQueue;
+  readonly events: QueueEvents;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+}
+
+/** Outcomes that wait to be stored before the worker takes no more jobs. */
+const MAX_UNREPORTED = 1000;
+/** At the end of a drain, how long the last outcomes may take, so that a database that is gone does not hold up the exit. */
+const LAST_FLUSH_MS = 5000;
+
+/**
+ * Takes jobs out of the queue and runs them: a fetcher claims, a runner runs, a completer reports, a heartbeat keeps the
+ * leases. Claimed jobs that wait for a slot are in the buffer, and not for long.
+ */
+export function createWorker(options: WorkerOptions, dependencies: WorkerDependencies) {
+  const { queue, events, registry, ports, logger } = dependencies;
+  const metrics = workerMetrics(dependencies.metrics);
+  const trouble = databaseTrouble(logger, metrics);
+  const types = [...registry.keys()];
+  const buffer = createBuffer({ maxWaitMs: GIVE_BACK_AFTER_MS, onOverdue: giveBack });
+  const pace = createPace();
+  let draining: Promise<void> | undefined;
+
+  const runner = createRunner({
+    handling: { registry, ports },
+    logger,
+    metrics,
+    onEnd(durationMs, report) {
+      pace.note(durationMs);
+      if (report) completer.add([report]);
+      startJobs();
+      fetcher.reconsider();
+    },
+  });
+
+  const completer = createCompleter({
+    complete: queue.complete,
+    trouble,
+    onSettled(report, stored, retried) {
+      const { job, outcome } = report;
+      metrics.processed.inc({ type: job.type, outcome: stored ? outcome.status : 'lease_lost' });
+      if (!stored) jobLogger(logger, job).warn({ retried }, 'job outcome refused: lease lost');
+      fetcher.reconsider();
+    },
+    onDropped({ job }, error) {
+      metrics.processed.inc({ type: job.type, outcome: 'dropped' });
+      jobLogger(logger, job).error({ error }, 'job outcome dropped');
+    },
+  });
+
+  const fetcher = createFetcher({
+    pollIntervalMs: options.pollIntervalMs,
+    demand,
+    claim: async (limit) => await queue.claim(types, limit),
+    accept(jobs) {
+      buffer.add(jobs);
+      if (draining || !heartbeat.alive()) giveBack(buffer.clear());
+      else startJobs();
+    },
+    trouble,
+  });
+
+  const heartbeat = createHeartbeat({
+    intervalMs: options.heartbeatIntervalMs,
+    abortAfterMs: options.abortAfterMs,
+    beat: queue.beat,
+    leaseTokens: () => [...buffer.leaseTokens(), ...runner.leaseTokens(), ...completer.leaseTokens()],
+    onLost(lost) {
+      forget('lease_lost', (job) => lost.has(job.leaseToken));
+    },
+    onSilence() {
+      logger.error({ running: runner.size() }, 'no heartbeat arrived for too long, all jobs are aborted');
+      runner.abort('no_heartbeat');
+      giveBack(buffer.clear());
+    },
+    onAlive: () => {
+      fetcher.lookAgain();
+    },
+    trouble,
+  });
+
+  observeWorker(dependencies.metrics, {
+    running: runner.size,
+    buffered: buffer.size,
+    unreported: completer.size,
+  });
+
+  function demand(): number {
+    if (!heartbeat.alive() || completer.size() >= MAX_UNREPORTED) return 0;
+    const ahead = prefetchSize(options.concurrency, Math.max(pace.slowMs(), runner.oldestAgeMs()));
+    return Math.min(options.concurrency + ahead - runner.size() - buffer.size(), CLAIM_LIMIT);
+  }
+
+  function startJobs(): void {
+    while (runner.size() < options.concurrency) {
+      const next = buffer.take();
+      if (!next) break;
+      metrics.bufferWait.observe((performance.now() - next.sinceMs) / 1000);
+      runner.start(next.job);
+    }
+    buffer.watch();
+  }
+
+  /** With their attempts. */
+  function giveBack(jobs: readonly ClaimedJob[]): void {
+    if (jobs.length > 0) completer.add(jobs.map((job): Report => ({ job, outcome: { status: 'released' } })));
+  }
+
+  /** These jobs are no longer ours: nothing is reported of them. */
+  function forget(reason: 'cancelled' | 'lease_lost', fits: (job: ClaimedJob) => boolean): void {
+    for (const { type } of buffer.remove(fits)) metrics.processed.inc({ type, outcome: reason });
+    runner.abort(reason, fits);
+  }
+
+  async function drain(): Promise<void> {
+    const fetched = fetcher.stop();
+    giveBack(buffer.clear());
+    const late = setTimeout(() => {
+      runner.abort('drain');
+    }, options.drainTimeoutMs);
+    await fetched;
+    await runner.idle();
+    clearTimeout(late);
+    const unreported = await completer.close(LAST_FLUSH_MS);
+    if (unreported > 0) {
+      logger.error(
+        { unreported },
+        'outcomes not reported: their jobs return when this worker counts as dead',
+      );
+    }
+    await heartbeat.stop();
+    await events.stop();
+  }
+
+  return {
+    /** Beats, then listens, then claims. */
+    async start(): Promise<void> {
+      await heartbeat.start();
+      await events.start({
+        onReady: fetcher.lookAgain,
+        onCancelled(jobId) {
+          forget('cancelled', ({ id }) => id === jobId);
+        },
+      });
+      fetcher.start();
+    },
+
+    /**
+     * Claims nothing more, gives buffered jobs back at once, lets running ones end until `drainTimeoutMs` and then aborts
+     * them and gives them back, reports all outcomes, and says goodbye (AV-6).
+     */
+    async drain(): Promise<void> {
+      await (draining ??= drain());
+    },
+  };
+}
