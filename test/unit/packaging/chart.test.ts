@@ -1,0 +1,171 @@
+import { readFileSync } from 'node:fs';
+import { loadConfig } from '#src/config/load.ts';
+import type { Role, Variable } from '#src/config/variable.ts';
+import { variables } from '#src/config/variables.ts';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { COMPLETE } from '../config/environment.ts';
+import { CHART, type Manifest, type PodSpec, isHelmMissing, lint, render } from './helm.ts';
+
+const read = (path: string): string => readFileSync(`${CHART}/${path}`, 'utf8');
+
+describe('[K8S-5] the values of the chart', () => {
+  const schema = JSON.parse(read('values.schema.json')) as {
+    properties: { config: { propertyNames: { enum: string[] } } };
+  };
+  const values = parse(read('values.yaml')) as { config: Record<string, string> };
+
+  it('take every public variable but address and ports, and no secret', () => {
+    const listening = new Set(['HOST', 'PORT', 'DRAGONFLY_METRICS_PORT']);
+    const names = Object.entries<Variable>(variables)
+      .filter(([name, { tier }]) => tier === 'public' && !listening.has(name))
+      .map(([name]) => name);
+    expect(schema.properties.config.propertyNames.enum.toSorted()).toEqual(names.toSorted());
+  });
+
+  it('are what production starts with', () => {
+    expect(() => loadConfig(['api', 'worker', 'migrate'], { ...COMPLETE, ...values.config })).not.toThrow();
+  });
+});
+
+const skipped = isHelmMissing ? ' (skipped: no helm on PATH and none in HELM)' : '';
+
+describe.skipIf(isHelmMissing)(`the chart${skipped}`, () => {
+  const manifests = isHelmMissing ? [] : render();
+  const find = (kind: string, name: string): Manifest => {
+    const found = manifests.find((manifest) => manifest.kind === kind && manifest.metadata.name === name);
+    if (!found) throw new Error(`The chart renders no ${kind} ${name}.`);
+    return found;
+  };
+  const pod = (role: string): PodSpec =>
+    find(role === 'migrate' ? 'Job' : 'Deployment', `dragonfly-${role}`).spec.template.spec;
+
+  it('[K8S-2] passes helm lint --strict', () => {
+    expect(lint()).toBe('');
+  });
+
+  it.each(['image.tag=latest', 'config.DRAGONFLY_UNKNOWN=x', 'api.replica=1', 'service.port=0'])(
+    '[K8S-2] [K8S-8] refuses --set %s',
+    (value) => {
+      expect(() => render('--set', value)).toThrow(/schema/);
+    },
+  );
+
+  describe.each(['api', 'worker', 'migrate'] as const)('the pod of %s', (role) => {
+    it('[K8S-3] keeps the restricted Pod Security Standard', () => {
+      expect(pod(role)).toMatchObject({
+        securityContext: { runAsNonRoot: true, runAsUser: 10001, seccompProfile: { type: 'RuntimeDefault' } },
+        containers: [
+          {
+            securityContext: {
+              allowPrivilegeEscalation: false,
+              readOnlyRootFilesystem: true,
+              capabilities: { drop: ['ALL'] },
+            },
+            resources: { requests: expect.anything(), limits: expect.anything() },
+            volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
+          },
+        ],
+        volumes: [{ name: 'tmp', emptyDir: expect.anything() }],
+      });
+      expect(pod(role)).not.toHaveProperty('hostNetwork');
+    });
+
+    it('[K8S-3] has an account of its own, without a token', () => {
+      expect(pod(role)).toMatchObject({
+        serviceAccountName: `dragonfly-${role}`,
+        automountServiceAccountToken: false,
+      });
+      expect(find('ServiceAccount', `dragonfly-${role}`).automountServiceAccountToken).toBe(false);
+    });
+
+    it('gets no variables of services, which the service would refuse', () => {
+      expect(pod(role)).toMatchObject({ enableServiceLinks: false });
+    });
+
+    it('[K8S-1] runs the one image', () => {
+      expect(pod(role).containers[0]).toMatchObject({
+        image: `dragonfly:v${(parse(read('Chart.yaml')) as { appVersion: string }).appVersion}`,
+        args: role === 'migrate' ? ['migrate', 'up'] : [role],
+      });
+    });
+
+    it('[SEC-1] reads exactly its own secrets, by reference', () => {
+      const secrets = pod(role).containers[0].env.filter(({ valueFrom }) => valueFrom);
+      expect(secrets.map(({ name }) => name).toSorted()).toEqual(secretsOf(role));
+      for (const { name, valueFrom } of secrets) {
+        expect(valueFrom?.secretKeyRef).toEqual({
+          name: `dragonfly-${role}`,
+          key: name,
+          optional: (variables as Record<string, Variable>)[name]?.optional,
+        });
+      }
+    });
+  });
+
+  it.each(['api', 'worker'])('[K8S-3] %s is probed on the port of metrics', (role) => {
+    expect(pod(role).containers[0]).toMatchObject({
+      ports: expect.arrayContaining([{ name: 'metrics', containerPort: 9090 }]) as unknown,
+      startupProbe: { httpGet: { path: '/health', port: 'metrics' } },
+      livenessProbe: { httpGet: { path: '/health', port: 'metrics' } },
+      readinessProbe: { httpGet: { path: '/readyz', port: 'metrics' } },
+    });
+  });
+
+  it('[AV-6] the grace period covers the whole shutdown', () => {
+    const config = loadConfig(['api', 'worker'], COMPLETE);
+    const longest =
+      config.DRAGONFLY_SHUTDOWN_DELAY +
+      config.DRAGONFLY_SHUTDOWN_TIMEOUT +
+      config.DRAGONFLY_WORKER_DRAIN_TIMEOUT;
+    for (const role of ['api', 'worker']) {
+      expect(pod(role).terminationGracePeriodSeconds).toBeGreaterThanOrEqual(longest / 1000 + 5);
+    }
+  });
+
+  it('[AV-8] the startup probe waits longer than the service waits for PostgreSQL', () => {
+    const { failureThreshold, periodSeconds } = pod('api').containers[0]['startupProbe'] as Record<
+      string,
+      number
+    >;
+    const config = loadConfig(['api'], COMPLETE);
+    expect((failureThreshold ?? 0) * (periodSeconds ?? 0) * 1000).toBeGreaterThan(
+      config.DRAGONFLY_START_TIMEOUT + 2000,
+    );
+  });
+
+  it('[K8S-5] a changed ConfigMap restarts the pods', () => {
+    expect(checksum(manifests)).toMatch(/^[0-9a-f]{64}$/);
+    expect(checksum(render('--set', 'config.LOG_LEVEL=debug'))).not.toBe(checksum(manifests));
+  });
+
+  it('[DATA-1] migrations run before the pods change, unless something else drives the release', () => {
+    expect(find('Job', 'dragonfly-migrate').metadata.annotations).toMatchObject({
+      'helm.sh/hook': 'pre-install,pre-upgrade',
+    });
+    expect(render('--set', 'migrate.enabled=false').filter(({ kind }) => kind === 'Job')).toEqual([]);
+  });
+
+  it('the migration needs nothing that only exists after the hook', () => {
+    expect(pod('migrate').containers[0].envFrom).toBeUndefined();
+    expect(find('ServiceAccount', 'dragonfly-migrate').metadata.annotations).toMatchObject({
+      'helm.sh/hook': 'pre-install,pre-upgrade',
+      'helm.sh/hook-weight': '-1',
+    });
+    const config = find('ConfigMap', 'dragonfly').data ?? {};
+    expect(pod('migrate').containers[0].env).toEqual(
+      expect.arrayContaining(Object.entries(config).map(([name, value]) => ({ name, value }))),
+    );
+  });
+});
+
+const secretsOf = (role: Role): string[] =>
+  Object.entries<Variable>(variables)
+    .filter(([, { tier, roles }]) => tier === 'sensitive' && roles.includes(role))
+    .map(([name]) => name)
+    .toSorted();
+
+const checksum = (manifests: readonly Manifest[]): unknown =>
+  manifests.find(({ kind }) => kind === 'Deployment')?.spec.template.metadata.annotations?.[
+    'checksum/config'
+  ];

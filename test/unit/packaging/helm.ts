@@ -1,0 +1,50 @@
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseAllDocuments } from 'yaml';
+
+export const CHART = fileURLToPath(new URL('../../../charts/dragonfly', import.meta.url));
+
+export interface Named {
+  readonly name: string;
+}
+export interface Container extends Named {
+  readonly args: readonly string[];
+  readonly env: readonly (Named & {
+    readonly value?: string;
+    readonly valueFrom?: { readonly secretKeyRef: Named & { readonly optional: boolean } };
+  })[];
+  readonly envFrom?: readonly unknown[];
+  readonly [field: string]: unknown;
+}
+export interface PodSpec {
+  readonly containers: readonly [Container];
+  readonly serviceAccountName: string;
+  readonly terminationGracePeriodSeconds?: number;
+  readonly [field: string]: unknown;
+}
+export interface Manifest {
+  readonly kind: string;
+  readonly metadata: Named & { readonly annotations?: Readonly<Record<string, string>> };
+  readonly spec: { readonly template: { readonly spec: PodSpec; readonly metadata: Manifest['metadata'] } };
+  readonly data?: Readonly<Record<string, string>>;
+  readonly automountServiceAccountToken?: boolean;
+}
+
+const run = (...args: readonly string[]): SpawnSyncReturns<string> =>
+  spawnSync(process.env['HELM'] ?? 'helm', args, { encoding: 'utf8' });
+
+export const isHelmMissing = run('version').status !== 0;
+
+/** What helm says of the chart; empty when there is nothing to say. */
+export function lint(): string {
+  const { status, stdout, stderr } = run('lint', '--strict', CHART);
+  return status === 0 ? '' : stdout + stderr;
+}
+
+/** The manifests of a release named dragonfly. @throws Error with what helm says */
+export function render(...args: readonly string[]): Manifest[] {
+  // Without a cluster helm assumes the oldest Kubernetes that it knows.
+  const { status, stdout, stderr } = run('template', 'dragonfly', CHART, '--kube-version', '1.33.0', ...args);
+  if (status !== 0) throw new Error(stderr);
+  return parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
+}
