@@ -5,6 +5,7 @@ import { poolMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
 import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
 import { postgresTransactions } from '#src/adapters/outbound/postgres/transactions.ts';
 import { openRedis, redisCheck } from '#src/adapters/outbound/redis/client.ts';
+import { redisCounters } from '#src/adapters/outbound/redis/counters.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
 import { makeKeyUse } from '#src/application/access/key-use.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
@@ -21,7 +22,7 @@ export async function startApi(config: Config<'api'>, base: Base): Promise<Part>
   const { logger, metrics, readiness } = base;
   const pool = await openDatabase(config, config.DRAGONFLY_API_DATABASE_URL, 'api', base);
   poolMetrics(metrics, { api: pool });
-  const redis = openSharedCounters(config, base);
+  const redis = connectRedis(config, base);
 
   const keys = postgresApiKeys(pool);
   const keyUse = makeKeyUse(keys, (error) => {
@@ -53,7 +54,7 @@ export async function startApi(config: Config<'api'>, base: Base): Promise<Part>
       readiness,
       logger,
       registry: metrics,
-      redis,
+      counters: redis && redisCounters(redis),
     },
   );
   const url = await app.listen({ host: config.HOST, port: config.PORT });
@@ -75,8 +76,8 @@ export async function startApi(config: Config<'api'>, base: Base): Promise<Part>
   };
 }
 
-/** Without Redis each process counts for itself. */
-function openSharedCounters(config: Config<'api'>, { checks, logger }: Base) {
+/** Optional: without Redis each process counts for itself. */
+function connectRedis(config: Config<'api'>, { checks, logger }: Base) {
   if (config.DRAGONFLY_REDIS_URL === undefined) return undefined;
   const redis = openRedis(config.DRAGONFLY_REDIS_URL, (error) => {
     logger.debug({ error }, 'connection to Redis lost');
