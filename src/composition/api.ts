@@ -1,7 +1,6 @@
 import { buildApp } from '#src/adapters/inbound/http/app.ts';
 import { apiKeyFormat } from '#src/adapters/outbound/api-key/format.ts';
 import { postgresApiKeys } from '#src/adapters/outbound/postgres/api-keys.ts';
-import { poolMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
 import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
 import { postgresTransactions } from '#src/adapters/outbound/postgres/transactions.ts';
 import { openRedis, redisCheck } from '#src/adapters/outbound/redis/client.ts';
@@ -21,7 +20,6 @@ const KNOWN_KEYS = 10_000;
 export async function startApi(config: Config<'api'>, base: Base): Promise<Part> {
   const { logger, metrics, readiness } = base;
   const pool = await openDatabase(config, config.DRAGONFLY_API_DATABASE_URL, 'api', base);
-  poolMetrics(metrics, { api: pool });
   const redis = connectRedis(config, base);
 
   const keys = postgresApiKeys(pool);

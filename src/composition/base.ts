@@ -1,3 +1,4 @@
+import { poolMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
 import { createLogger } from '#src/adapters/outbound/telemetry/logger.ts';
 import {
   type DependencyCheck,
@@ -5,6 +6,7 @@ import {
   makeReadiness,
 } from '#src/application/health/readiness.ts';
 import type { Config } from '#src/config/load.ts';
+import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import { reasonOf } from './reason.ts';
@@ -16,6 +18,8 @@ export interface Base {
   /** Each part adds its dependencies, by name. */
   readonly checks: Map<string, DependencyCheck>;
   readonly readiness: ReadinessProbe;
+  /** Each part adds its own, by role. */
+  readonly pools: Map<string, Pool>;
 }
 
 /** One running part of a process: the API or the worker. */
@@ -43,5 +47,7 @@ export function createBase(config: ServingConfig, service: string): Base {
       logger.warn({ services, reasons }, status === 'ready' ? 'readiness regained' : 'readiness lost');
     },
   });
-  return { logger, metrics, checks, readiness };
+  const pools = new Map<string, Pool>();
+  poolMetrics(metrics, pools);
+  return { logger, metrics, checks, readiness, pools };
 }

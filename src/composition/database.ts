@@ -27,6 +27,7 @@ export async function openDatabase(
       base.logger.debug({ error }, 'idle database connection lost');
     },
   });
+  base.pools.set(role, pool);
   const check = postgresCheck(pool, await latestMigration(MIGRATIONS_FOLDER));
   base.checks.set(check.name, check);
   await untilItAnswers(pool, config.DRAGONFLY_START_TIMEOUT);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { createWorker } from '#src/adapters/inbound/worker/worker.ts';
-import { poolMetrics, queueMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
+import { queueMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
 import { postgresQueueEvents } from '#src/adapters/outbound/postgres/queue-events.ts';
 import { postgresWorkerQueue } from '#src/adapters/outbound/postgres/worker-queue.ts';
 import { createWebhookSender } from '#src/adapters/outbound/webhook/sender.ts';
@@ -13,7 +13,6 @@ import { openDatabase } from './database.ts';
 export async function startWorker(config: Config<'worker'>, base: Base): Promise<Part> {
   const { logger, metrics } = base;
   const pool = await openDatabase(config, config.DRAGONFLY_WORKER_DATABASE_URL, 'worker', base);
-  poolMetrics(metrics, { worker: pool });
   queueMetrics(metrics, pool);
 
   const webhooks = createWebhookSender({

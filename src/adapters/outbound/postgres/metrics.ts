@@ -2,15 +2,15 @@ import type { Pool } from 'pg';
 import { Gauge, type Registry } from 'prom-client';
 import { query } from './pool.ts';
 
-/** Connections of a pool by state, read at each scrape. */
-export function poolMetrics(metrics: Registry, pools: Readonly<Record<string, Pool>>): void {
+/** Connections of every pool by state, read at each scrape. */
+export function poolMetrics(metrics: Registry, pools: ReadonlyMap<string, Pool>): void {
   const connections = new Gauge({
     name: 'db_pool_connections',
     help: 'Connections of the pool, and callers that wait for one.',
     labelNames: ['pool', 'state'],
     registers: [metrics],
     collect() {
-      for (const [name, pool] of Object.entries(pools)) {
+      for (const [name, pool] of pools) {
         connections.set({ pool: name, state: 'idle' }, pool.idleCount);
         connections.set({ pool: name, state: 'used' }, pool.totalCount - pool.idleCount);
         connections.set({ pool: name, state: 'waiting' }, pool.waitingCount);
