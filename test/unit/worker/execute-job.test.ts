@@ -1,0 +1,196 @@
+import { type JobHandling, executeJob } from '#src/application/worker/execute-job.ts';
+import { type AbortReason, JobAborted } from '#src/application/worker/job-aborted.ts';
+import { registryOf } from '#src/application/jobs/registry.ts';
+import { type JobDefinition, defineJob } from '#src/application/jobs/define-job.ts';
+import { PermanentFailure, RetryLater } from '#src/domain/jobs/failure.ts';
+import type { ClaimedJob, JsonValue } from '#src/domain/jobs/job.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
+import { job, unusedPorts } from './setup.ts';
+
+const claimed: ClaimedJob = {
+  id: '0190d6f8-0000-7000-8000-000000000001',
+  type: 'test',
+  payload: { n: 1 },
+  attempt: 1,
+  maxAttempts: 3,
+  leaseToken: '0190d6f8-0000-4000-8000-000000000002',
+  priority: 0,
+  traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
+  organizationId: null,
+};
+
+const handling = (...definitions: JobDefinition[]): JobHandling => ({
+  registry: registryOf(definitions),
+  ports: unusedPorts,
+});
+
+const execute = async (
+  handler: JobDefinition['handler'],
+  { signal = new AbortController().signal, ...change }: Partial<ClaimedJob> & { signal?: AbortSignal } = {},
+) => await executeJob(handling(job('test', handler, 30)), { ...claimed, ...change }, signal, () => 0);
+
+const returning = async (value: unknown) => await execute(async () => value as JsonValue);
+
+const forever = async (): Promise<never> => await new Promise(() => {});
+
+const failWith = (error: Error) => async (): Promise<never> => {
+  throw error;
+};
+
+const abortedWith = async (reason: AbortReason) => {
+  const controller = new AbortController();
+  const execution = execute(forever, { signal: controller.signal });
+  controller.abort(new JobAborted(reason));
+  return await execution;
+};
+
+describe('executeJob', () => {
+  it('hands payload, context and ports to the handler', async () => {
+    const handler = vi.fn<JobDefinition['handler']>(async () => null);
+    await execute(handler);
+    const context = { jobId: claimed.id, attempt: 1, traceId: claimed.traceId, organizationId: null };
+    expect(handler).toHaveBeenCalledExactlyOnceWith({ n: 1 }, expect.objectContaining(context), unusedPorts);
+  });
+
+  it('completes with the result, storable by the database', async () => {
+    expect(await returning({ text: 'a\0b\ud800', when: new Date(0), none: undefined })).toEqual({
+      outcome: { status: 'completed', result: { text: 'a�b�', when: '1970-01-01T00:00:00.000Z' } },
+    });
+  });
+
+  const cyclic: { self?: unknown } = {};
+  cyclic.self = cyclic;
+  it.each([
+    ['undefined', undefined],
+    ['a function', () => 1],
+    ['a BigInt', { n: 1n }],
+    ['a cycle', cyclic],
+    ['more than 64 Ki characters', 'x'.repeat(65_536)],
+  ])('[Q-3] fails for good, and clearly, when the result is %s', async (_name, value) => {
+    expect((await returning(value)).outcome).toEqual({
+      status: 'failed',
+      error: expect.stringMatching(/^The handler returned /) as string,
+    });
+  });
+
+  it('retries with the back-off of the job type, and keeps the messages of the causes', async () => {
+    const cause = new Error('connection reset by \0peer');
+    const { outcome, error } = await execute(failWith(new Error('No answer.', { cause })));
+    expect(outcome).toEqual({
+      status: 'retry',
+      error: 'No answer. Cause: connection reset by �peer',
+      backoffSeconds: 1,
+    });
+    expect(error).toMatchObject({ message: 'No answer.', cause });
+  });
+
+  it('retries when a handler throws before its first await', async () => {
+    const { outcome } = await execute(() => {
+      throw new Error('At once.');
+    });
+    expect(outcome).toMatchObject({ status: 'retry', error: 'At once.' });
+  });
+
+  it('keeps to a longer wait that the handler was told', async () => {
+    const { outcome } = await execute(failWith(new RetryLater('Later.', 1.5)));
+    expect(outcome).toMatchObject({ status: 'retry', backoffSeconds: 1.5 });
+  });
+
+  it('[Q-5] makes a dead letter after the last attempt, and at once after a permanent failure', async () => {
+    expect((await execute(failWith(new Error('No.')), { attempt: 3 })).outcome).toEqual({
+      status: 'failed',
+      error: 'No.',
+    });
+    expect((await execute(failWith(new PermanentFailure('Never.')))).outcome).toEqual({
+      status: 'failed',
+      error: 'Never.',
+    });
+  });
+
+  it('fails for good when the payload no longer fits, or nobody handles the type', async () => {
+    const strict = defineJob({
+      type: 'test',
+      description: 'For tests.',
+      payload: z.strictObject({ n: z.string() }),
+      retry: { maxAttempts: 3, initialDelaySeconds: 1, factor: 1, maxDelaySeconds: 1 },
+      timeoutSeconds: 1,
+      handler: async () => null,
+    });
+    const { signal } = new AbortController();
+    expect((await executeJob(handling(strict), claimed, signal)).outcome).toMatchObject({
+      status: 'failed',
+      error: expect.stringContaining('The payload is invalid') as string,
+    });
+    expect((await executeJob(handling(), claimed, signal)).outcome).toEqual({
+      status: 'failed',
+      error: 'This worker has no handler for test.',
+    });
+  });
+
+  describe('when it is ended from outside', () => {
+    beforeEach(() => {
+      vi.useFakeTimers();
+    });
+    afterEach(() => {
+      vi.useRealTimers();
+    });
+
+    it('has nothing to report of a cancelled job or a lost lease', async () => {
+      expect(await abortedWith('cancelled')).toMatchObject({ outcome: undefined, aborted: 'cancelled' });
+      expect(await abortedWith('lease_lost')).toMatchObject({ outcome: undefined, aborted: 'lease_lost' });
+    });
+
+    it('gives the job back when the worker shuts down, but not its attempt when the worker was silent', async () => {
+      expect(await abortedWith('drain')).toMatchObject({ outcome: { status: 'released' } });
+      expect(await abortedWith('no_heartbeat')).toMatchObject({ outcome: { status: 'retry' } });
+    });
+
+    it('does not start a job whose signal is aborted already', async () => {
+      const handler = vi.fn<JobDefinition['handler']>(async () => null);
+      const signal = AbortSignal.abort(new JobAborted('drain'));
+      expect(await execute(handler, { signal })).toMatchObject({ outcome: { status: 'released' } });
+      expect(handler).not.toHaveBeenCalled();
+    });
+
+    it('ends at the deadline even if the handler ignores its signal and rejects later', async () => {
+      const late: string[] = [];
+      const unhandled = (): void => {
+        late.push('unhandled');
+      };
+      process.on('unhandledRejection', unhandled);
+      const execution = execute(async () => {
+        const { promise, reject } = Promise.withResolvers<never>();
+        setTimeout(() => {
+          late.push('rejected');
+          reject(new Error('Too late.'));
+        }, 31_000);
+        return await promise;
+      });
+      await vi.advanceTimersByTimeAsync(30_000);
+      expect(await execution).toMatchObject({
+        outcome: { status: 'retry', error: 'The handler did not end within 30 s.' },
+      });
+      await vi.advanceTimersByTimeAsync(2000);
+      vi.useRealTimers();
+      await new Promise((resolve) => {
+        setTimeout(resolve, 10);
+      });
+      process.off('unhandledRejection', unhandled);
+      expect(late).toEqual(['rejected']);
+    });
+
+    it('tells the handler of the deadline by its signal, and leaves no timer behind', async () => {
+      let reason: unknown;
+      const execution = execute(async (_payload, { signal }) => {
+        signal.addEventListener('abort', () => (reason = signal.reason));
+        return await forever();
+      });
+      await vi.advanceTimersByTimeAsync(30_000);
+      await execution;
+      expect(reason).toMatchObject({ message: 'The handler did not end within 30 s.' });
+      await execute(async () => null);
+      expect(vi.getTimerCount()).toBe(0);
+    });
+  });
+});
