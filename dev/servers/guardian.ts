@@ -10,8 +10,8 @@ export interface GuardedCommand {
   /** Working folder; the output goes to `<name>.log` in it. */
   readonly directory: string;
   readonly name: string;
-  /** Asks for an orderly end. */
-  readonly stopSignal: 'INT' | 'TERM';
+  /** Asks for an orderly end. CONT does nothing, for a program that needs no signal to know. */
+  readonly stopSignal: 'INT' | 'TERM' | 'CONT';
   /** Ends it when it has not ended 4 s after that. */
   readonly forceSignal: 'QUIT' | 'KILL';
 }
@@ -24,34 +24,48 @@ export interface Guarded {
 
 /**
  * Waits for end of file on its standard input, which comes when the owner closes the pipe or dies, however it dies. A
- * shell without job control points a background command's input to /dev/null, hence descriptor 3.
+ * shell without job control points a background command's input to /dev/null, hence descriptor 9.
  */
 const GUARDIAN = `
 stop=$1 force=$2
 shift 2
-exec 3<&0
-"$@" 3<&- & server=$!
+exec 9<&0
+"$@" 9<&- & child=$!
 {
-  read -r _ <&3
-  kill -s "$stop" "$server"
+  read -r _ <&9
+  kill -s "$stop" "$child"
   i=0; while [ $i -lt 40 ]; do sleep 0.1; i=$((i + 1)); done
-  kill -s "$force" "$server"
+  kill -s "$force" "$child"
 } 2>/dev/null & watch=$!
-wait "$server"
-kill "$watch" 2>/dev/null
+exec 2>/dev/null
+wait "$child"
+code=$?
+kill "$watch"
+exit $code
 `;
 
+type Signals = Pick<GuardedCommand, 'stopSignal' | 'forceSignal'>;
+
 /**
- * Runs a server that never outlives its owner, this process: a guardian, a small shell script, stops it as soon as the
- * owner is gone. Both run in a session of their own, so that Ctrl-C in the owner's terminal does not reach the server
- * before its users have drained.
+ * The command line that runs a program under a guardian: a small shell script, which stops the program as soon as its
+ * owner closes the script's standard input or is gone, and then exits like the program (128 + n for signal n). To be
+ * spawned detached, in a session of its own, so that Ctrl-C in the owner's terminal reaches neither.
  */
+export const guarded = (
+  { stopSignal, forceSignal }: Signals,
+  program: string,
+  args: readonly string[],
+): readonly ['sh', string[]] => [
+  'sh',
+  ['-c', GUARDIAN, 'guardian', stopSignal, forceSignal, program, ...args],
+];
+
+/** Runs a server that never outlives its owner, this process. */
 export function spawnGuarded(command: GuardedCommand): Guarded {
   const log = join(command.directory, `${command.name}.log`);
   const output = openSync(log, 'w', 0o600);
   giveAway(log);
-  const { stopSignal, forceSignal, program, args } = command;
-  const guardian = spawn('sh', ['-c', GUARDIAN, 'guardian', stopSignal, forceSignal, program, ...args], {
+  const guardian = spawn(...guarded(command, command.program, command.args), {
     ...unprivileged,
     cwd: command.directory,
     env: command.env,

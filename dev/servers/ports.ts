@@ -3,9 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const LOOPBACK = '127.0.0.1';
 
-/** The first free port of loopback from `preferred` upwards, or any free one. */
-export async function freePort(preferred = 0): Promise<number> {
+/** The first free port of loopback from `preferred` upwards but not `except`, or any free one. */
+export async function freePort(preferred = 0, except?: number): Promise<number> {
   for (let port = preferred; port <= 65_535; port += 1) {
+    if (port === except) continue;
     const taken = await listenOnce(port);
     if (taken !== undefined) return taken;
   }
