@@ -18,9 +18,9 @@ const payload = z.strictObject({
   url: z
     .url({ protocol: /^https?$/, error: 'An absolute http or https URL.' })
     .max(2048)
-    .refine((url) => {
-      const { username, password } = new URL(url);
-      return username === '' && password === '';
+    .refine((text) => {
+      const url = URL.parse(text);
+      return url === null || (url.username === '' && url.password === '');
     }, 'Credentials in the URL are refused: use a header.'),
   body: z.json(),
   headers: z

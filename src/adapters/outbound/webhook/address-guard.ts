@@ -6,6 +6,8 @@ type Address = ipaddr.IPv4 | ipaddr.IPv6;
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
 /** RFC 6052: the last 32 bits are the IPv4 address that the translator will call. */
 const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96');
+/** IPv4-compatible (RFC 4291, deprecated), which ipaddr.js would read as if it were mapped. */
+const IPV4_COMPATIBLE = /^::\d+\./;
 /** Public by its number, but in Azure every virtual machine reaches the host's metadata there. */
 const AZURE_HOST = ipaddr.IPv4.parseCIDR('168.63.129.16/32');
 
@@ -18,7 +20,7 @@ const AZURE_HOST = ipaddr.IPv4.parseCIDR('168.63.129.16/32');
  * @param text an address as the resolver or the URL parser writes it, no brackets
  */
 export function isPermitted(text: string, { allowLoopback }: { readonly allowLoopback: boolean }): boolean {
-  if (!ipaddr.isValid(text)) return false;
+  if (!ipaddr.isValid(text) || IPV4_COMPATIBLE.test(text)) return false;
   const address = ipaddr.process(text);
   if (address.range() === 'loopback') return allowLoopback;
   return isPublic(address);
