@@ -1,0 +1,71 @@
+import type { Authenticate } from '#src/application/access/authenticate.ts';
+import type { ReadinessProbe } from '#src/application/health/readiness.ts';
+import type { QueueUseCases } from '#src/application/queue/use-cases.ts';
+import type { Tracing } from '#src/application/tracing.ts';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
+import type { SharedCounters } from './counter-store.ts';
+import { authentication } from './plugins/authentication.ts';
+import { bodyDepth } from './plugins/body-depth.ts';
+import { clientAddress } from './plugins/client-address.ts';
+import { cors } from './plugins/cors.ts';
+import { health } from './plugins/health.ts';
+import { metrics } from './plugins/metrics.ts';
+import { notFound } from './plugins/not-found.ts';
+import { rateLimit } from './plugins/rate-limit.ts';
+import { requestLog } from './plugins/request-log.ts';
+import { routePolicy } from './plugins/route-policy.ts';
+import { traceContext } from './plugins/trace-context.ts';
+import { tracing } from './plugins/tracing.ts';
+import { v1 } from './routes/v1/index.ts';
+import { createServer } from './server.ts';
+
+export interface HttpOptions {
+  readonly gitSha: string;
+  /** Whether /docs shows the contract. */
+  readonly docs: boolean;
+  readonly corsOrigins: readonly string[];
+  /** Networks in CIDR notation. */
+  readonly trustedProxies: readonly string[];
+  readonly limits: { readonly authenticatedPerMinute: number; readonly anonymousPerMinute: number };
+}
+
+export interface HttpDependencies {
+  readonly queue: QueueUseCases;
+  readonly authenticate: Authenticate;
+  readonly readiness: ReadinessProbe;
+  readonly tracing: Tracing;
+  readonly logger: FastifyBaseLogger;
+  readonly registry: Registry;
+  /** Of the rate limiter; without them this process counts for itself. */
+  readonly counters?: SharedCounters | undefined;
+}
+
+/** The API, ready to listen or to be injected. The order of the plugins is the way of a request. */
+export async function buildApp(
+  options: HttpOptions,
+  dependencies: HttpDependencies,
+): Promise<FastifyInstance> {
+  const app = await createServer(options, dependencies.logger);
+  // Loaded only where it is shown: it costs memory and time at start.
+  if (options.docs) await app.register((await import('./plugins/openapi.ts')).openapi);
+  await app.register(health, { probe: dependencies.readiness });
+
+  // Its hooks are for everything but the probes (AV-3), unknown routes among them.
+  await app.register(async (api) => {
+    await api.register(traceContext);
+    await api.register(tracing, { tracing: dependencies.tracing });
+    await api.register(clientAddress);
+    await api.register(requestLog);
+    await api.register(metrics, { registry: dependencies.registry });
+    await api.register(cors, { origins: options.corsOrigins });
+    await api.register(authentication, { authenticate: dependencies.authenticate });
+    await api.register(rateLimit, { limits: options.limits, counters: dependencies.counters });
+    await api.register(routePolicy);
+    await api.register(bodyDepth);
+    await api.register(notFound);
+    if (options.docs) await api.register((await import('./plugins/docs.ts')).docs);
+    await api.register(v1, { prefix: '/v1', queue: dependencies.queue });
+  });
+  return app;
+}

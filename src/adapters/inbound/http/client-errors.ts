@@ -1,0 +1,47 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { ConnectionError, FastifyBaseLogger } from 'fastify';
+import { HttpError, type HttpErrorCode } from './http-error.ts';
+import { SECURITY_HEADERS } from './plugins/security-headers.ts';
+import { SHA_HEADER } from './plugins/sha-header.ts';
+import { newTraceId } from './plugins/trace-context.ts';
+import { PROBLEM_MEDIA_TYPE, problemOf, refusalOf } from './problems.ts';
+
+const CODE_OF_ERROR: Readonly<Record<string, HttpErrorCode>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 'body_too_large',
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+};
+
+/** Answers what never becomes a request, because it is no HTTP, too large or too slow, with the same headers and body as any error (API-3, DEP-1). */
+export function clientErrorHandler(gitSha: string, logger: FastifyBaseLogger) {
+  const constant = Object.entries({ [SHA_HEADER]: gitSha, ...SECURITY_HEADERS });
+
+  return (error: ConnectionError, socket: Socket): void => {
+    if (!socket.writable || isAnswering(socket)) {
+      socket.destroy();
+      return;
+    }
+    const traceId = newTraceId();
+    const code = CODE_OF_ERROR[error.code] ?? 'request_malformed';
+    const problem = problemOf(refusalOf(new HttpError(code)), traceId);
+    const body = JSON.stringify(problem);
+    const headers = [
+      ['connection', 'close'],
+      ['content-length', Buffer.byteLength(body)],
+      ['content-type', PROBLEM_MEDIA_TYPE],
+      ['x-trace-id', traceId],
+      ...constant,
+    ].map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.write(
+      `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${headers.join('')}\r\n${body}`,
+    );
+    socket.destroySoon();
+    logger.warn({ trace_id: traceId, status: problem.status, code }, 'malformed request refused');
+  };
+}
+
+/** In the middle of an answer a second one would corrupt it. Node keeps the answer in flight here, and checks the same. */
+function isAnswering(socket: Socket & { _httpMessage?: { headersSent: boolean } | null }): boolean {
+  return socket['_httpMessage']?.headersSent === true;
+}

@@ -1,0 +1,26 @@
+import type { ReadinessProbe } from '#src/application/health/readiness.ts';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
+import { health } from './plugins/health.ts';
+import { notFound } from './plugins/not-found.ts';
+import { createServer } from './server.ts';
+
+interface OpsDependencies {
+  readonly readiness: ReadinessProbe;
+  readonly registry: Registry;
+  readonly logger: FastifyBaseLogger;
+}
+
+/** Probes and metrics of any role, on a port that is not the API's (AV-2, OBS-4). */
+export async function buildOpsApp(
+  { gitSha }: { readonly gitSha: string },
+  { readiness, registry, logger }: OpsDependencies,
+): Promise<FastifyInstance> {
+  const app = await createServer({ gitSha, trustedProxies: [] }, logger);
+  await app.register(health, { probe: readiness });
+  await app.register(notFound);
+  app.get('/metrics', async (_request, reply) => {
+    return reply.type(registry.contentType).send(await registry.metrics());
+  });
+  return app;
+}

@@ -1,0 +1,39 @@
+import fastifySwagger from '@fastify/swagger';
+import fp from 'fastify-plugin';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { documentOperation, withoutInputs } from '../openapi-operation.ts';
+
+/** API-1: the contract, derived from the routes that are registered after it. */
+export const openapi = fp(
+  (app, _options, done) => {
+    app.register(fastifySwagger, {
+      openapi: {
+        openapi: '3.1.1',
+        info: {
+          title: 'Dragonfly',
+          version: '0.1.0',
+          description: 'Queue jobs and see what becomes of them. Errors are problem details (RFC 9457).',
+        },
+        servers: [{ url: '/' }],
+        tags: [
+          { name: 'jobs', description: 'Work to be done' },
+          { name: 'queues', description: 'The jobs of one type' },
+          { name: 'workers', description: 'Who does the work' },
+          { name: 'probes', description: 'For whatever runs the service' },
+        ],
+        components: {
+          securitySchemes: {
+            apiKey: { type: 'http', scheme: 'bearer', description: 'An API key, `dfk_…`.' },
+          },
+        },
+      },
+      transform: ({ route, ...document }) => {
+        const { schema, url } = jsonSchemaTransform({ route, ...document });
+        return { schema: documentOperation(schema, route), url };
+      },
+      transformObject: (document) => withoutInputs(jsonSchemaTransformObject(document)),
+    });
+    done();
+  },
+  { name: 'openapi' },
+);

@@ -1,0 +1,29 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { PROBLEM_MEDIA_TYPE, PROBLEM_TYPES, type ProblemCode, problemOf, refusalOf } from '../problems.ts';
+
+declare module 'fastify' {
+  interface FastifyReply {
+    /** Why the request was refused, for the log. */
+    problemCode: ProblemCode | null;
+  }
+}
+
+/** API-3, AV-5: every error is a problem detail by the one table of problems.ts. */
+export const problemDetails = fp(
+  (app, _options, done) => {
+    app.decorateReply('problemCode', null);
+    app.setErrorHandler(sendProblem);
+    done();
+  },
+  { name: 'problem-details' },
+);
+
+function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const problem = problemOf(refusalOf(error), request.id);
+  const { headers } = PROBLEM_TYPES[problem.code];
+  if (headers) reply.headers(headers);
+  reply.problemCode = problem.code;
+  // A string passes by the response schemas, which are those of success.
+  reply.code(problem.status).type(PROBLEM_MEDIA_TYPE).send(JSON.stringify(problem));
+}

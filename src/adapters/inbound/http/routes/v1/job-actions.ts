@@ -1,0 +1,42 @@
+import { contextOf } from '../../context-of.ts';
+import { job, jobId, toJob } from '../../schemas/job.ts';
+import { NO_BODY_BYTES } from '../../schemas/no-body.ts';
+import type { Routes } from './routes.ts';
+
+export const jobActionRoutes: Routes = (app, { queue }, done) => {
+  app.post(
+    '/jobs/:id/cancel',
+    {
+      bodyLimit: NO_BODY_BYTES,
+      config: { permission: 'jobs:write', refusals: ['job_not_found', 'job_not_cancellable'] },
+      schema: {
+        operationId: 'cancelJob',
+        summary: 'Cancel a pending or processing job',
+        tags: ['jobs'],
+        params: jobId,
+        response: { 200: job },
+      },
+    },
+    async (request) => toJob(await queue.cancelJob(contextOf(request), request.params.id)),
+  );
+
+  app.post(
+    '/jobs/:id/retry',
+    {
+      bodyLimit: NO_BODY_BYTES,
+      config: {
+        permission: 'jobs:write',
+        refusals: ['job_not_found', 'job_not_retryable', 'unique_key_taken'],
+      },
+      schema: {
+        operationId: 'retryJob',
+        summary: 'Retry a failed or cancelled job, or run a waiting one now',
+        tags: ['jobs'],
+        params: jobId,
+        response: { 200: job },
+      },
+    },
+    async (request) => toJob(await queue.retryJob(contextOf(request), request.params.id)),
+  );
+  done();
+};

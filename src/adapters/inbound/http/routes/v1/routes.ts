@@ -1,0 +1,5 @@
+import type { QueueUseCases } from '#src/application/queue/use-cases.ts';
+import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
+
+/** Routes translate HTTP into the words of a use case and back. They hold no rule (ARC-2, API-8). */
+export type Routes = FastifyPluginCallbackZod<{ queue: QueueUseCases }>;

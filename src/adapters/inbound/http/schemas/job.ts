@@ -1,0 +1,73 @@
+import type { JobRequest } from '#src/application/queue/use-cases.ts';
+import { JOB_STATUSES, type Job, type JsonValue, PRIORITY } from '#src/domain/jobs/job.ts';
+import { z } from 'zod';
+import { formatted, integer } from './response-types.ts';
+import { text } from './text.ts';
+import { timestamp } from './timestamp.ts';
+
+const MAX_DELAY_DAYS = 366;
+const DAY_MS = 86_400_000;
+
+export const jobType = text(100).meta({ examples: ['webhook.deliver'] });
+export const jobStatus = z.enum(JOB_STATUSES);
+export const jobId = z.strictObject({ id: z.uuid() });
+
+export const newJob = z.strictObject({
+  type: jobType,
+  payload: z
+    .unknown()
+    .refine((payload) => payload !== undefined, 'Required.')
+    .describe('As the schema of the type says, see GET /v1/job-types.'),
+  priority: z.int().min(PRIORITY.least).max(PRIORITY.most).optional().describe('Higher is more urgent.'),
+  run_at: timestamp
+    .refine(
+      (time) => Date.parse(time) <= Date.now() + MAX_DELAY_DAYS * DAY_MS,
+      `At most ${MAX_DELAY_DAYS} days ahead.`,
+    )
+    .optional()
+    .describe(`Not before this time; at most ${MAX_DELAY_DAYS} days ahead.`),
+  unique_key: text(200).optional().describe('At most one unfinished job of the type has it.'),
+});
+
+/** @returns what the client asked for; that JSON was parsed makes the payload a JSON value */
+export const toJobRequest = (body: z.output<typeof newJob>): JobRequest => ({
+  type: body.type,
+  payload: body.payload as JsonValue,
+  priority: body.priority,
+  runAt: body.run_at,
+  uniqueKey: body.unique_key,
+});
+
+export const job = z
+  .object({
+    id: formatted('uuid'),
+    type: z.string(),
+    status: jobStatus,
+    priority: integer(),
+    attempts: integer(),
+    max_attempts: integer(),
+    created_at: formatted('date-time'),
+    run_at: formatted('date-time'),
+    started_at: formatted('date-time').nullable(),
+    finished_at: formatted('date-time').nullable(),
+    last_error: z.string().nullable(),
+    result: z.unknown().describe('What the handler returned.'),
+    trace_id: z.string(),
+  })
+  .meta({ id: 'Job' });
+
+export const toJob = (from: Job): z.output<typeof job> => ({
+  id: from.id,
+  type: from.type,
+  status: from.status,
+  priority: from.priority,
+  attempts: from.attempts,
+  max_attempts: from.maxAttempts,
+  created_at: from.createdAt,
+  run_at: from.runAt,
+  started_at: from.startedAt,
+  finished_at: from.finishedAt,
+  last_error: from.lastError,
+  result: from.result,
+  trace_id: from.traceId,
+});

@@ -1,0 +1,73 @@
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { clientErrorHandler } from './client-errors.ts';
+import { HttpError } from './http-error.ts';
+import { connectionClose } from './plugins/connection-close.ts';
+import { problemDetails } from './plugins/problem-details.ts';
+import { securityHeaders } from './plugins/security-headers.ts';
+import { shaHeader } from './plugins/sha-header.ts';
+import { traceIdOf } from './plugins/trace-context.ts';
+import { reroute } from './routing-faults.ts';
+
+const KIB = 1024;
+const SECONDS = 1000;
+
+export interface ServerOptions {
+  readonly gitSha: string;
+  /** Networks whose X-Forwarded-For is believed (SEC-9). */
+  readonly trustedProxies: readonly string[];
+}
+
+/** What every listener of the service has in common, whatever it serves. */
+export async function createServer(
+  { gitSha, trustedProxies }: ServerOptions,
+  logger: FastifyBaseLogger,
+): Promise<FastifyInstance> {
+  const app: FastifyInstance = Fastify({
+    loggerInstance: logger,
+    // Our own plugin logs requests; the request's id is its trace id.
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'trace_id' }),
+    genReqId: traceIdOf,
+    requestIdHeader: false,
+    clientErrorHandler: clientErrorHandler(gitSha, logger),
+    // A list of networks or nothing: a number of hops or `true` lets clients choose their address (CVE-2026-16732).
+    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
+    // Routes with larger bodies say so.
+    bodyLimit: 256 * KIB,
+    // Longer than the 60 s after which load balancers drop an idle connection, so that they, not we, close it.
+    keepAliveTimeout: 75 * SECONDS,
+    // A whole request has to arrive in this time; off by default (slow loris).
+    requestTimeout: 30 * SECONDS,
+    // A connection on which nothing moves for so long is dead; longer than any answer takes.
+    connectionTimeout: 60 * SECONDS,
+    // While closing, what still arrives is served, with `Connection: close`: the answers of Fastify and Node keep no law.
+    return503OnClosing: false,
+    routerOptions: {
+      // A job type has at most 100 characters, each up to nine when it is encoded.
+      maxParamLength: 900,
+      onBadUrl: reroute('request_malformed', () => app.routing),
+      onMaxParamLength: reroute('url_too_long', () => app.routing),
+    },
+    http: {
+      headersTimeout: 10 * SECONDS,
+      connectionsCheckingInterval: 5 * SECONDS,
+      maxHeaderSize: 16 * KIB,
+      // Node would refuse it past every hook; the hook below does it instead.
+      requireHostHeader: false,
+    },
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.removeContentTypeParser('text/plain');
+  // Node would answer 417 by itself; RFC 9110 lets us ignore an expectation that we do not know.
+  app.server.on('checkExpectation', app.routing);
+  await app.register(shaHeader, { gitSha });
+  await app.register(securityHeaders);
+  await app.register(problemDetails);
+  await app.register(connectionClose);
+  app.addHook('onRequest', (request, _reply, next) => {
+    const missing = request.headers.host === undefined && request.raw.httpVersion === '1.1';
+    next(missing ? new HttpError('request_malformed') : undefined);
+  });
+  return app;
+}
