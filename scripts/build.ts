@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 await build({
   cwd: root,
   input: 'src/main.ts',
-  platform: 'node',
+  platform: 'neutral',
   // Whatever is neither relative, nor absolute, nor an import of our own is a package.
   external: /^(?![./]|#src\/)/,
   treeshake: false,
