@@ -1,0 +1,74 @@
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { freePort } from '#dev/servers/ports.ts';
+import { temporaryDirectory } from '#dev/servers/state-directory.ts';
+import { withScratchDatabase } from '../scripts/scratch-database.ts';
+import { report, rowOf } from './report.ts';
+import { type Started, startOnce } from './start-once.ts';
+
+const { values } = parseArgs({
+  options: { json: { type: 'string' }, rounds: { type: 'string', default: '7' } },
+});
+
+const root = resolve(import.meta.dirname, '..');
+const cache = temporaryDirectory('compile-cache');
+const environment = {
+  PATH: process.env['PATH'] ?? '',
+  NODE_ENV: 'production',
+  NODE_COMPILE_CACHE: cache,
+  HOST: '127.0.0.1',
+};
+
+/** As the Dockerfile builds and warms. */
+for (const script of ['build', 'warm-compile-cache']) {
+  const { status } = spawnSync(process.execPath, [`scripts/${script}.ts`], {
+    cwd: root,
+    env: environment,
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exit(1);
+}
+
+/** The image's start command, with what a production cluster would set. */
+async function startService(databaseUrl: string): Promise<Started> {
+  const port = await freePort();
+  return await startOnce(root, ['dist/main.js', 'api'], port, {
+    ...environment,
+    PORT: String(port),
+    DRAGONFLY_METRICS_PORT: '0',
+    DRAGONFLY_SHUTDOWN_DELAY: '0s',
+    DRAGONFLY_GIT_SHA: randomBytes(20).toString('hex'),
+    DRAGONFLY_API_DATABASE_URL: databaseUrl,
+  });
+}
+
+async function startBare(): Promise<Started> {
+  const port = await freePort();
+  return await startOnce(root, ['bench/bare-fastify.js'], port, { ...environment, PORT: String(port) });
+}
+
+const holds = await withScratchDatabase(async ({ api }) => {
+  const ours: Started[] = [];
+  const peers: Started[] = [];
+  for (let round = 0; round <= Number(values.rounds); round += 1) {
+    ours.push(await startService(api));
+    peers.push(await startBare());
+  }
+  // The first round fills the operating system's cache and, for the peer, the compile cache.
+  const compare = (name: string, unit: keyof Started, bounds: { must: number; goal: number }) => {
+    const [values, peerValues] = [ours, peers].map((all) => all.slice(1).map((started) => started[unit]));
+    return rowOf(name, unit, values ?? [], ['bare Fastify', peerValues ?? []], bounds);
+  };
+  return report(
+    [
+      compare('cold start of the built service', 'ms', { must: 450, goal: 250 }),
+      compare('idle memory of the built service', 'MB', { must: 110, goal: 90 }),
+    ],
+    values.json,
+  );
+});
+rmSync(cache, { recursive: true });
+process.exit(holds ? 0 : 1);
