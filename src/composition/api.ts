@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { buildApp } from '#src/adapters/inbound/http/app.ts';
 import { apiKeyFormat } from '#src/adapters/outbound/api-key/format.ts';
 import { postgresApiKeys } from '#src/adapters/outbound/postgres/api-keys.ts';
@@ -17,8 +18,9 @@ import { openDatabase } from './database.ts';
 
 const KNOWN_KEYS = 10_000;
 
-export async function startApi(config: Config<'api'>, base: Base): Promise<Part> {
-  const { logger, metrics, readiness } = base;
+export async function openApi(config: Config<'api'>, base: Base): Promise<Part> {
+  const { metrics, readiness, tracing } = base;
+  const logger = base.loggerOf('api');
   const pool = await openDatabase(config, config.DRAGONFLY_API_DATABASE_URL, 'api', base);
   const redis = connectRedis(config, base);
 
@@ -50,16 +52,17 @@ export async function startApi(config: Config<'api'>, base: Base): Promise<Part>
         onUse: keyUse.note,
       }),
       readiness,
+      tracing,
       logger,
       registry: metrics,
       counters: redis && redisCounters(redis),
     },
   );
-  const url = await app.listen({ host: config.HOST, port: config.PORT });
 
   return {
-    urls: { api: url },
+    start: async () => ({ api: await app.listen({ host: config.HOST, port: config.PORT }) }),
     async drain() {
+      await sleep(config.DRAGONFLY_SHUTDOWN_DELAY);
       const late = setTimeout(() => {
         app.server.closeAllConnections();
       }, config.DRAGONFLY_SHUTDOWN_TIMEOUT);

@@ -5,6 +5,7 @@ import {
   type ReadinessProbe,
   makeReadiness,
 } from '#src/application/health/readiness.ts';
+import { type Tracing, noTracing } from '#src/application/tracing.ts';
 import type { Config } from '#src/config/load.ts';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
@@ -13,7 +14,10 @@ import { reasonOf } from './reason.ts';
 
 /** What every role of a process shares. */
 export interface Base {
+  /** Of the process. */
   readonly logger: Logger;
+  loggerOf(role: ServingRole): Logger;
+  readonly tracing: Tracing & { stop(): Promise<void> };
   readonly metrics: Registry;
   /** Each part adds its dependencies, by name. */
   readonly checks: Map<string, DependencyCheck>;
@@ -22,10 +26,10 @@ export interface Base {
   readonly pools: Map<string, Pool>;
 }
 
-/** One running part of a process: the API or the worker. */
+/** One part of a process, the API or the worker, with its dependencies open. */
 export interface Part {
-  /** Where it listens, by name. */
-  readonly urls: Readonly<Record<string, string>>;
+  /** Begins to serve. Where it listens, by name. */
+  start(): Promise<Readonly<Record<string, string>>>;
   /** Accepts nothing new and finishes what is in flight. */
   drain(): Promise<void>;
   /** Closes the part's dependencies, when nothing is in flight any more. */
@@ -33,9 +37,14 @@ export interface Part {
 }
 
 export type ServingConfig = Config<'api'> | Config<'worker'>;
+export type ServingRole = 'api' | 'worker';
 
-export function createBase(config: ServingConfig, service: string): Base {
-  const logger = createLogger({ level: config.LOG_LEVEL, service, gitSha: config.DRAGONFLY_GIT_SHA });
+const SERVICE = 'dragonfly';
+const TRACED_SHARE = { dev: 1, staging: 0.1, prod: 0.1 } as const;
+
+export async function createBase(config: ServingConfig): Promise<Base> {
+  const { LOG_LEVEL: level, DRAGONFLY_GIT_SHA: gitSha } = config;
+  const logger = createLogger({ level, service: SERVICE, gitSha });
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   const checks = new Map<string, DependencyCheck>();
@@ -49,5 +58,26 @@ export function createBase(config: ServingConfig, service: string): Base {
   });
   const pools = new Map<string, Pool>();
   poolMetrics(metrics, pools);
-  return { logger, metrics, checks, readiness, pools };
+  return {
+    logger,
+    loggerOf: (role) => createLogger({ level, service: `${SERVICE}-${role}`, gitSha }),
+    tracing: await openTracing(config),
+    metrics,
+    checks,
+    readiness,
+    pools,
+  };
+}
+
+/** Loaded only when there is a collector: the SDK is slow to import. */
+async function openTracing(config: ServingConfig): Promise<Base['tracing']> {
+  const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
+  if (endpoint === undefined) return { ...noTracing, stop: async () => {} };
+  const { startTracing } = await import('#src/adapters/outbound/telemetry/tracing.ts');
+  return startTracing({
+    endpoint,
+    service: SERVICE,
+    gitSha: config.DRAGONFLY_GIT_SHA,
+    ratio: TRACED_SHARE[config.DRAGONFLY_ENV],
+  });
 }

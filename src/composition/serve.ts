@@ -1,9 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { buildOpsApp } from '#src/adapters/inbound/http/ops-app.ts';
 import { type Config, type Environment, loadConfig } from '#src/config/load.ts';
-import { type Base, type Part, createBase } from './base.ts';
-
-export type ServingRole = 'api' | 'worker';
+import { type Base, type Part, type ServingRole, createBase } from './base.ts';
 
 export interface RunningService {
   /** Where it listens: `api`, `metrics`. */
@@ -23,38 +20,41 @@ export async function serve(
   environment: Environment,
 ): Promise<RunningService> {
   const config = loadConfig(roles, environment);
-  const base = createBase(config, roles.length === 1 ? `dragonfly-${roles[0]}` : 'dragonfly');
-  const parts = await startParts(roles, config, base);
+  const base = await createBase(config);
+  const parts = await openParts(roles, config, base);
   const ops = await buildOpsApp(
     { gitSha: config.DRAGONFLY_GIT_SHA },
     { readiness: base.readiness, registry: base.metrics, logger: base.logger },
   );
-  const metrics = await ops.listen({ host: config.HOST, port: config.DRAGONFLY_METRICS_PORT });
-  const urls = Object.assign({}, ...parts.map((part) => part.urls), { metrics }) as Record<string, string>;
+  const urls: Record<string, string> = {
+    metrics: await ops.listen({ host: config.HOST, port: config.DRAGONFLY_METRICS_PORT }),
+  };
+  // One after the other: a busy port of the API stops the start before the worker claims anything.
+  for (const part of parts) Object.assign(urls, await part.start());
   base.logger.info({ roles, urls }, 'service started');
 
   let stopped: Promise<void> | undefined;
   async function stop(): Promise<void> {
     base.logger.info('service stopping');
     base.readiness.stop();
-    await sleep(config.DRAGONFLY_SHUTDOWN_DELAY);
-    for (const part of parts) await part.drain();
+    await Promise.all(parts.map(async (part) => await part.drain()));
     await ops.close();
-    for (const part of parts) await part.close();
+    await Promise.all(parts.map(async (part) => await part.close()));
+    await base.tracing.stop();
     base.logger.info('service stopped');
   }
   return { urls, logger: base.logger, stop: () => (stopped ??= stop()) };
 }
 
 /** Loaded by role, so that an API starts without the worker's code and the other way round. */
-async function startParts(
+async function openParts(
   roles: readonly ServingRole[],
   config: Config<ServingRole>,
   base: Base,
 ): Promise<Part[]> {
-  const starting = roles.map(async (role) => {
-    if (role === 'api') return (await import('./api.ts')).startApi(config, base);
-    return (await import('./worker.ts')).startWorker(config, base);
+  const opening = roles.map(async (role) => {
+    if (role === 'api') return (await import('./api.ts')).openApi(config, base);
+    return (await import('./worker.ts')).openWorker(config, base);
   });
-  return await Promise.all(starting);
+  return await Promise.all(opening);
 }

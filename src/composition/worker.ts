@@ -10,8 +10,9 @@ import type { Config } from '#src/config/load.ts';
 import type { Base, Part } from './base.ts';
 import { openDatabase } from './database.ts';
 
-export async function startWorker(config: Config<'worker'>, base: Base): Promise<Part> {
-  const { logger, metrics } = base;
+export async function openWorker(config: Config<'worker'>, base: Base): Promise<Part> {
+  const { metrics, tracing } = base;
+  const logger = base.loggerOf('worker');
   const pool = await openDatabase(config, config.DRAGONFLY_WORKER_DATABASE_URL, 'worker', base);
   queueMetrics(metrics, pool);
 
@@ -48,13 +49,16 @@ export async function startWorker(config: Config<'worker'>, base: Base): Promise
       registry: jobRegistry,
       ports: { webhooks },
       logger,
+      tracing,
       metrics,
     },
   );
-  await worker.start();
 
   return {
-    urls: {},
+    async start() {
+      await worker.start();
+      return {};
+    },
     drain: () => worker.drain(),
     async close() {
       await webhooks.close();

@@ -1,6 +1,7 @@
 import { afterAll } from 'vitest';
 import { issueApiKey } from '#src/composition/keys.ts';
-import { type ServingRole, serve } from '#src/composition/serve.ts';
+import type { ServingRole } from '#src/composition/base.ts';
+import { serve } from '#src/composition/serve.ts';
 import type { Environment } from '#src/config/load.ts';
 import type { TestDatabase } from './database.ts';
 

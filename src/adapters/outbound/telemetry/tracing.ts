@@ -15,7 +15,7 @@ export interface TracingOptions {
 
 const KINDS = { server: SpanKind.SERVER, consumer: SpanKind.CONSUMER } as const;
 
-/** OpenTelemetry over OTLP/HTTP. Loaded only when there is a collector: the SDK is slow to import. */
+/** OpenTelemetry over OTLP/HTTP. */
 export function startTracing({ endpoint, service, gitSha, ratio }: TracingOptions): Tracing & {
   stop(): Promise<void>;
 } {
