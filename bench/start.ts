@@ -59,8 +59,8 @@ const holds = await withScratchDatabase(async ({ api }) => {
   }
   // The first round fills the operating system's cache and, for the peer, the compile cache.
   const compare = (name: string, unit: keyof Started, bounds: { must: number; goal: number }) => {
-    const [values, peerValues] = [ours, peers].map((all) => all.slice(1).map((started) => started[unit]));
-    return rowOf(name, unit, values ?? [], ['bare Fastify', peerValues ?? []], bounds);
+    const [service, bare] = [ours, peers].map((all) => all.slice(1).map((started) => started[unit]));
+    return rowOf(name, unit, service ?? [], ['bare Fastify', bare ?? []], bounds);
   };
   return report(
     [

@@ -4,13 +4,16 @@ import { parseArgs } from 'node:util';
 import { type FormatConfig, format } from 'oxfmt';
 import { renderDatabaseTypes } from './database-types.ts';
 import { renderConfigurationPage, renderEnvExample } from './environment-docs.ts';
+import { renderOpenApi } from './openapi.ts';
 import { withScratchDatabase } from './scratch-database.ts';
 
 /** Every committed file that is made from another one. */
 const GENERATORS: Readonly<Record<string, () => Promise<string>>> = {
   '.env.example': () => Promise.resolve(renderEnvExample()),
   'docs/configuration.md': () => formatted('configuration.md', renderConfigurationPage()),
-  'src/adapters/outbound/postgres/schema.ts': () => withScratchDatabase(renderDatabaseTypes),
+  'openapi/openapi.json': renderOpenApi,
+  'src/adapters/outbound/postgres/schema.ts': () =>
+    withScratchDatabase(({ owner }) => renderDatabaseTypes(owner)),
 };
 
 const root = resolve(import.meta.dirname, '..');
