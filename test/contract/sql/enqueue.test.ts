@@ -1,0 +1,262 @@
+import { randomUUID } from 'node:crypto';
+import { Client } from 'pg';
+import { describe, expect, it } from 'vitest';
+import { ORGANIZATION, begin, connectQueue, elements, only } from './queue.ts';
+import { newType } from './roles.ts';
+
+const queue = await connectQueue();
+const { api, queueJob, queueJobs, job, claim, report } = queue;
+
+const queueCanonical = async (type: unknown, payload: unknown, priority?: unknown, runAt?: unknown) =>
+  only(await api()<{ id: string }>`select ops.queue_job(${type}, ${payload}, ${priority}, ${runAt}) as id`)
+    .id;
+const queueIdempotent = async (type: string, key: unknown) =>
+  only(await api()<{ id: string }>`select ops.queue_job_idempotent(${type}, '{}', ${key}) as id`).id;
+
+describe('ops.queue_job', () => {
+  it('queues a pending job that can run at once, with the defaults', async () => {
+    const type = newType();
+    const { id } = only(await api()<{ id: string }>`select ops.queue_job(${type}, '{"a": [1, null]}') as id`);
+    expect(await job(id)).toMatchObject({
+      id,
+      type,
+      status: 'pending',
+      priority: 0,
+      payload: { a: [1, null] },
+      attempts: 0,
+      max_attempts: 5,
+      started_at: null,
+      finished_at: null,
+      last_error: null,
+      result: null,
+    });
+    expect(await claim(type)).toMatchObject([{ job_id: id }]);
+  });
+
+  it('takes its arguments by name', async () => {
+    const type = newType();
+    const { id } = only(
+      await api()<{ id: string }>`
+        select ops.queue_job(p_run_at => '2099-01-01Z', p_payload => '1', p_priority => -100, p_type => ${type}) as id`,
+    );
+    expect(await job(id)).toMatchObject({ type, payload: 1, priority: -100, run_at: new Date('2099-01-01') });
+  });
+
+  it('treats a NULL priority or run_at as left out', async () => {
+    const id = await queueCanonical(newType(), '{}', null, null);
+    const row = await job(id);
+    expect(row.priority).toBe(0);
+    expect(row.run_at).toEqual(row.created_at);
+  });
+
+  it.for(['2099-12-31 23:59:59.123456+00', '12345-01-01 00:00:00+00', '0044-03-15 00:00:00+00 BC'])(
+    'keeps the run_at %s to the microsecond',
+    async (runAt) => {
+      const id = await queueCanonical(newType(), '{}', 0, runAt);
+      const rows = await api()`select run_at = ${runAt}::timestamptz as same from ops.jobs where id = ${id}`;
+      expect(rows).toEqual([{ same: true }]);
+    },
+  );
+
+  it.for([
+    ['no type', null, '{}', 0, null],
+    ['an empty type', '', '{}', 0, null],
+    ['a type of 101 characters', 'x'.repeat(101), '{}', 0, null],
+    ['no payload', 'test', null, 0, null],
+    ['a priority below -100', 'test', '{}', -101, null],
+    ['a priority above 100', 'test', '{}', 101, null],
+    ['the largest priority', 'test', '{}', 2_147_483_647, null],
+    ['run_at infinity', 'test', '{}', 0, 'infinity'],
+    ['run_at -infinity', 'test', '{}', 0, '-infinity'],
+  ] as const)('refuses %s with 22023', async ([, type, payload, priority, runAt]) => {
+    await expect(queueCanonical(type, payload, priority, runAt)).rejects.toMatchObject({ code: '22023' });
+  });
+
+  it('names no payload in an error', async () => {
+    const error: unknown = await queueCanonical('', '"a secret"').catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(Error);
+    expect(JSON.stringify(error)).not.toContain('a secret');
+  });
+
+  it('refuses NUL in a payload', async () => {
+    await expect(queueCanonical(newType(), '"\\u0000"')).rejects.toMatchObject({ code: '22P05' });
+  });
+
+  it('gives ids of UUID version 7 that sort as they were made', async () => {
+    const before = Date.now();
+    const type = newType();
+    const ids: string[] = [];
+    for (let count = 0; count < 20; count += 1) ids.push(await queueJob({ type }));
+    expect(ids.toSorted()).toEqual(ids);
+    for (const id of ids) {
+      expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+      const milliseconds = Number.parseInt(id.replace('-', '').slice(0, 12), 16);
+      expect(Math.abs(milliseconds - before)).toBeLessThan(60_000);
+    }
+  });
+});
+
+describe('[Q-3] a queued job belongs to its transaction', () => {
+  it('is invisible to workers until the commit', async () => {
+    const type = newType();
+    const session = await queue.session('api');
+    await begin(session);
+    await queueJobs([{ type }], {}, session.sql);
+    expect(await claim(type)).toEqual([]);
+    await session.sql`commit`;
+    expect(await claim(type)).toHaveLength(1);
+  });
+
+  it('never runs after a rollback', async () => {
+    const type = newType();
+    const session = await queue.session('api');
+    await begin(session);
+    await queueJobs([{ type }, { type }], {}, session.sql);
+    await session.sql`rollback`;
+    expect(await claim(type)).toEqual([]);
+  });
+
+  it('never runs after a rollback to a savepoint, while the rest of the transaction does', async () => {
+    const type = newType();
+    const session = await queue.session('api');
+    await begin(session);
+    const kept = only(await queueJobs([{ type }], {}, session.sql));
+    await session.sql`savepoint here`;
+    await queueJobs([{ type }], {}, session.sql);
+    await session.sql`rollback to savepoint here`;
+    await session.sql`commit`;
+    expect(await claim(type, { limit: 10 })).toMatchObject([{ job_id: kept.id }]);
+  });
+
+  it.for(['repeatable read', 'serializable'])('can be queued in a %s transaction', async (level) => {
+    const type = newType();
+    const session = await queue.session('api');
+    await session.run(`begin isolation level ${level}`);
+    await queueJobs([{ type }], {}, session.sql);
+    await session.sql`commit`;
+    expect(await claim(type)).toHaveLength(1);
+  });
+});
+
+describe('ops.queue_jobs', () => {
+  it('queues all in the order given and claims what is equally urgent in that order', async () => {
+    const type = newType();
+    const keys = Array.from({ length: 50 }, () => randomUUID());
+    const queued = await queueJobs(keys.map((key) => ({ type, payload: key, unique_key: key })));
+    expect(queued.map(({ created }) => created)).toEqual(keys.map(() => true));
+    const claims = await claim(type, { limit: 50 });
+    expect(claims.map(({ payload }) => payload)).toEqual(keys);
+    expect(claims.map(({ job_id }) => job_id)).toEqual(queued.map(({ id }) => id));
+  });
+
+  it('queues none when one is faulty, and says which', async () => {
+    const type = newType();
+    const work = queueJobs([{ type }, { type, priority: 101 }, { type }]);
+    await expect(work).rejects.toMatchObject({ code: '22023', message: expect.stringContaining('job 2') });
+    expect(await claim(type)).toEqual([]);
+  });
+
+  it.for([
+    ['no array', '{}'],
+    ['NULL', null],
+    ['an element that is no object', '[1]'],
+    ['max_attempts 0', elements([{ type: 'test', max_attempts: 0 }])],
+    ['max_attempts 101', elements([{ type: 'test', max_attempts: 101 }])],
+    ['an empty unique key', elements([{ type: 'test', unique_key: '' }])],
+    ['a unique key of 201 characters', elements([{ type: 'test', unique_key: 'x'.repeat(201) }])],
+  ] as const)('refuses %s with 22023', async ([, jobs]) => {
+    await expect(api()`select ops.queue_jobs(${jobs})`).rejects.toMatchObject({ code: '22023' });
+  });
+
+  it('queues nothing from an empty array', async () => {
+    expect(await queueJobs([])).toEqual([]);
+  });
+});
+
+describe('unique keys', () => {
+  it('returns the unfinished job with the key, whatever else differs, also within one batch', async () => {
+    const type = newType();
+    const [first, second] = await queueJobs([
+      { type, unique_key: 'k' },
+      { type, unique_key: 'k', payload: 2, priority: 5 },
+    ]);
+    expect(first?.created).toBe(true);
+    expect(second).toEqual({ created: false, id: first?.id });
+    expect(await queueIdempotent(type, 'k')).toBe(first?.id);
+    expect(await claim(type, { limit: 10 })).toMatchObject([{ job_id: first?.id, payload: {} }]);
+    expect(await queueIdempotent(type, 'k'), 'while it is processing').toBe(first?.id);
+  });
+
+  it.for(['completed', 'failed', 'cancelled'])('are free again once the job is %s', async (status) => {
+    const type = newType();
+    const first = await queueIdempotent(type, 'k');
+    await report(only(await claim(type)), { status });
+    expect(await queueIdempotent(type, 'k')).not.toBe(first);
+  });
+
+  it('belong to one type and one organisation', async () => {
+    const [type, other] = [newType(), newType()];
+    const ids = [
+      await queueJob({ type, unique_key: 'k' }),
+      await queueJob({ type: other, unique_key: 'k' }),
+      await queueJob({ type, unique_key: 'k' }, { organization_id: randomUUID() }),
+      await queueJob({ type, unique_key: 'k' }, { organization_id: '' }),
+    ];
+    expect(new Set(ids).size).toBe(4);
+    expect(await queueJob({ type, unique_key: 'k' }, { organization_id: '' }), 'no organisation').toBe(
+      ids[3],
+    );
+  });
+
+  it.for([null, ''])('refuses the key %j of ops.queue_job_idempotent with 22023', async (key) => {
+    await expect(queueIdempotent(newType(), key)).rejects.toMatchObject({ code: '22023' });
+  });
+
+  it('queues one job for 50 clients at once', async () => {
+    const type = newType();
+    const clients = Array.from({ length: 50 }, () => new Client({ connectionString: queue.urls.api }));
+    try {
+      await Promise.all(clients.map(async (client) => await client.connect()));
+      const answers = await Promise.all(
+        clients.map(
+          async (client) =>
+            await client.query<{ id: string }>(`select ops.queue_job_idempotent($1, '{}', 'k') as id`, [
+              type,
+            ]),
+        ),
+      );
+      expect(new Set(answers.map(({ rows }) => rows[0]?.id)).size).toBe(1);
+    } finally {
+      await Promise.all(clients.map(async (client) => await client.end()));
+    }
+    expect(await claim(type, { limit: 100 })).toHaveLength(1);
+  });
+});
+
+describe('[Q-7] the trace id of a job', () => {
+  const traceId = '0af7651916cd43dd8448eb211c80319c';
+
+  it('is the one of the transaction that queued it, and reaches the worker', async () => {
+    const type = newType();
+    const id = await queueJob({ type }, { trace_id: traceId, actor: 'api_key:test' });
+    expect(await job(id)).toMatchObject({ trace_id: traceId, created_by: 'api_key:test' });
+    expect(await claim(type)).toMatchObject([{ trace_id: traceId, organization_id: ORGANIZATION }]);
+  });
+
+  it('is made when the transaction has none, one for a batch', async () => {
+    const type = newType();
+    await queueJobs([{ type }, { type }]);
+    await queueJob({ type });
+    const [first, second, third] = await claim(type, { limit: 3 });
+    expect(first?.trace_id).toMatch(/^[0-9a-f]{32}$/);
+    expect(second?.trace_id).toBe(first?.trace_id);
+    expect(third?.trace_id).not.toBe(first?.trace_id);
+  });
+
+  it.for(['not a trace id', traceId.toUpperCase(), traceId.slice(1)])(
+    'refuses %j with 22023',
+    async (trace_id) => {
+      await expect(queueJob({ type: newType() }, { trace_id })).rejects.toMatchObject({ code: '22023' });
+    },
+  );
+});

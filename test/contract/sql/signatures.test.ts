@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { connectRoles } from './roles.ts';
+
+const { owner, readonly } = await connectRoles();
+
+const signatures = await owner<{ name: string; arguments: string; result: string }>`
+  select proname as name, pg_get_function_arguments(oid) as arguments, pg_get_function_result(oid) as result
+    from pg_proc where pronamespace = 'ops'::regnamespace`;
+const signatureOf = (name: string) => signatures.find((signature) => signature.name === name);
+
+const CLAIM =
+  'job_id uuid, job_type text, payload jsonb, attempts integer, created_at timestamp with time zone, lease_token uuid';
+
+describe('[Q-1] canonical functions', () => {
+  it.for([
+    {
+      name: 'claim_pending_job',
+      arguments:
+        'p_job_types text[], p_lock_timeout_minutes integer DEFAULT 30, p_worker_id text DEFAULT NULL::text',
+      result: expect.stringContaining(`TABLE(${CLAIM},`),
+    },
+    {
+      name: 'update_job_status',
+      arguments:
+        'p_job_id uuid, p_status text, p_error_message text DEFAULT NULL::text, p_backoff_seconds integer DEFAULT NULL::integer',
+      result: 'boolean',
+    },
+    {
+      name: 'queue_job',
+      arguments:
+        'p_type text, p_payload jsonb, p_priority integer DEFAULT 0, p_run_at timestamp with time zone DEFAULT now()',
+      result: 'uuid',
+    },
+    {
+      name: 'register_heartbeat',
+      arguments:
+        "p_worker_id text, p_worker_type text, p_hostname text DEFAULT NULL::text, p_status text DEFAULT 'running'::text",
+      result: 'text',
+    },
+  ])('ops.$name has its exact signature', (expected) => {
+    expect(signatureOf(expected.name)).toEqual(expected);
+  });
+
+  it('no function of ops has an overload that could make a call ambiguous', () => {
+    const names = signatures.map(({ name }) => name);
+    expect(names).toEqual([...new Set(names)]);
+  });
+});
+
+describe('[Q-1] functions beside them', () => {
+  it.for([
+    {
+      name: 'queue_job_idempotent',
+      arguments:
+        'p_type text, p_payload jsonb, p_idempotency_key text, p_priority integer DEFAULT 0, p_run_at timestamp with time zone DEFAULT now()',
+      result: 'uuid',
+    },
+    {
+      name: 'queue_jobs',
+      arguments: 'p_jobs jsonb',
+      result: expect.stringMatching(/^TABLE\(created boolean, job /),
+    },
+    {
+      name: 'claim_jobs',
+      arguments: 'p_job_types text[], p_limit integer, p_lock_timeout_minutes integer, p_worker_id text',
+      result: expect.stringContaining(
+        `TABLE(${CLAIM}, priority integer, max_attempts integer, run_at timestamp with time zone, trace_id text, organization_id uuid`,
+      ),
+    },
+    { name: 'complete_jobs', arguments: 'p_outcomes jsonb', result: 'SETOF uuid' },
+    {
+      name: 'reap_stuck_jobs',
+      arguments: 'p_lock_timeout_minutes integer DEFAULT 30',
+      result: 'TABLE(job_id uuid, job_type text, action_taken text, attempts integer, max_attempts integer)',
+    },
+    {
+      name: 'worker_beat',
+      arguments:
+        'p_worker_id text, p_worker_type text, p_hostname text, p_status text, p_dead_after_seconds double precision, p_lease_tokens uuid[]',
+      result: 'SETOF uuid',
+    },
+    { name: 'cancel_job', arguments: 'p_job_id uuid', result: expect.stringMatching(/^SETOF /) },
+    { name: 'retry_job', arguments: 'p_job_id uuid', result: expect.stringMatching(/^SETOF /) },
+    { name: 'pause_queue', arguments: 'p_type text', result: 'void' },
+    { name: 'resume_queue', arguments: 'p_type text', result: 'void' },
+    {
+      name: 'queue_stats',
+      arguments: '',
+      result:
+        'TABLE(type text, depth integer, scheduled integer, processing integer, failed integer, oldest_age_seconds double precision)',
+    },
+  ])('ops.$name has its signature', (expected) => {
+    expect(signatureOf(expected.name)).toEqual(expected);
+  });
+});
+
+describe('views', () => {
+  it.for([
+    {
+      view: 'jobs',
+      columns:
+        'id type status priority payload unique_key attempts max_attempts organization_id created_by trace_id created_at run_at started_at finished_at last_error result',
+    },
+    { view: 'queues', columns: 'type depth scheduled processing oldest_at' },
+    { view: 'queue_pauses', columns: 'type paused_at' },
+    { view: 'workers', columns: 'id type status started_at last_seen_at alive' },
+  ])('ops.$view has the columns that readers use', async ({ view, columns }) => {
+    const found = await readonly<{ name: string }>`
+      select attname as name from pg_attribute where attrelid = ${`ops.${view}`}::regclass and attnum > 0`;
+    expect(found.map(({ name }) => name)).toEqual(expect.arrayContaining(columns.split(' ')));
+  });
+});
