@@ -70,8 +70,8 @@ const setRoles = async (db: Kysely<unknown>, { api, worker, readonly }: RoleName
   await sql`select set_config('dragonfly.api_role', ${api}, true), set_config('dragonfly.worker_role', ${worker}, true),
                    set_config('dragonfly.readonly_role', ${readonly}, true)`.execute(db);
 
-/** DATA-2: @throws Error that names each applied migration whose file has changed since */
-export async function refuseEdited(db: Kysely<unknown>, files: readonly MigrationFile[]): Promise<void> {
+/** DATA-2: @throws Error that names each applied migration whose file has changed since, or is not there */
+export async function refuseDrift(db: Kysely<unknown>, files: readonly MigrationFile[]): Promise<void> {
   const known = await sql<{
     exists: boolean;
   }>`select to_regclass('migration.checksum') is not null as exists`.execute(db);
@@ -81,6 +81,12 @@ export async function refuseEdited(db: Kysely<unknown>, files: readonly Migratio
     sha256: string;
   }>`select name, sha256 from migration.checksum`.execute(db);
   const checksums = new Map(applied.rows.map((row) => [row.name, row.sha256]));
+  const unknown = [...checksums.keys()].filter((applied) => !files.some(({ name }) => name === applied));
+  if (unknown.length > 0) {
+    throw new Error(
+      `The database has migrations that this build does not know: ${unknown.join(', ')}. Run a build that has them.`,
+    );
+  }
   const edited = files.filter(
     ({ name, checksum }) => checksums.has(name) && checksums.get(name) !== checksum,
   );

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { Kysely, PostgresDialect } from 'kysely';
 import { type MigrationResultSet, Migrator } from 'kysely/migration';
 import { Pool } from 'pg';
-import { type RoleNames, migrationProvider, readMigrations, refuseEdited } from './migrations.ts';
+import { type RoleNames, migrationProvider, readMigrations, refuseDrift } from './migrations.ts';
 
 export interface MigrateOptions {
   /** As the owner of the schema. */
@@ -22,7 +22,7 @@ export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../../migrations',
 /**
  * Applies what is pending, each migration in a transaction, under a lock: a second runner waits and finds nothing to do.
  *
- * @throws Error for an edited, missing or failing migration
+ * @throws Error for an edited, unknown or failing migration
  */
 export const migrateToLatest = async (options: MigrateOptions): Promise<{ applied: string[] }> =>
   await withMigrator(options, async (migrator) => ({ applied: namesOf(await migrator.migrateToLatest()) }));
@@ -45,7 +45,7 @@ async function withMigrator<T>(
   const pool = new Pool({ connectionString: databaseUrl, application_name: 'dragonfly-migrate', max: 2 });
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
   try {
-    await refuseEdited(db, files);
+    await refuseDrift(db, files);
     return await work(
       new Migrator({
         db,
