@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { escapeIdentifier } from 'pg';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Client, escapeIdentifier } from 'pg';
 import { afterAll, inject } from 'vitest';
 import { type DatabaseRole, asAdmin, urlAs } from './cluster.ts';
 import './servers.ts';
@@ -32,7 +33,10 @@ export async function testDatabase(): Promise<TestDatabase> {
     await client.query(`grant connect on database ${database} to ${roles.join(', ')}`);
   });
   afterAll(async () => {
-    await asAdmin(adminUrl, async (client) => await client.query(`drop database ${database} with (force)`));
+    await asAdmin(adminUrl, async (client) => {
+      await disconnected(client, name);
+      await client.query(`drop database ${database} with (force)`);
+    });
   });
 
   const as = (role: DatabaseRole): string => urlAs(cluster, role, name);
@@ -48,4 +52,13 @@ export async function testDatabase(): Promise<TestDatabase> {
       admin: admin.href,
     },
   };
+}
+
+/** A pool says that it has ended before its connections have; ending them by force would look like a failure. */
+async function disconnected(client: Client, database: string): Promise<void> {
+  for (const deadline = Date.now() + 1000; Date.now() < deadline;) {
+    const { rowCount } = await client.query('select from pg_stat_activity where datname = $1', [database]);
+    if (rowCount === 0) return;
+    await sleep(10);
+  }
 }
