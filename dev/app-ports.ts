@@ -1,28 +1,29 @@
 import { freePort } from './servers/ports.ts';
 
-export interface AppPorts {
-  readonly PORT: string;
-  readonly DRAGONFLY_METRICS_PORT: string;
-}
+type AppPorts = Readonly<Record<'PORT' | 'DRAGONFLY_METRICS_PORT', string>>;
 
-/** Ports for the app, from the ones that were asked for upwards, and what to tell about busy ones. */
-export async function choosePorts(
+export type PortChooser = (
   environment: Readonly<Record<string, string>>,
-): Promise<{ ports: AppPorts; notes: string[] }> {
-  const wanted = {
-    PORT: environment['PORT'] ?? '3000',
-    DRAGONFLY_METRICS_PORT: environment['DRAGONFLY_METRICS_PORT'] ?? '9090',
-  };
-  // What is no port number is left to the app, which says what is wrong with it.
-  const api = isPort(wanted.PORT) ? await freePort(Number(wanted.PORT)) : wanted.PORT;
-  const metrics = isPort(wanted.DRAGONFLY_METRICS_PORT)
-    ? await freePort(Number(wanted.DRAGONFLY_METRICS_PORT), Number(api))
-    : wanted.DRAGONFLY_METRICS_PORT;
-  const ports = { PORT: String(api), DRAGONFLY_METRICS_PORT: String(metrics) };
-  const moved = (['PORT', 'DRAGONFLY_METRICS_PORT'] as const).filter(
-    (name) => wanted[name] !== '0' && wanted[name] !== ports[name],
-  );
-  return { ports, notes: moved.map((name) => `port ${wanted[name]} was busy, ${ports[name]} is used`) };
-}
+) => Promise<{ readonly ports: AppPorts; readonly notes: readonly string[] }>;
 
-const isPort = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text) <= 65_535;
+/** Chooses free ports for the app, from the ones that were asked for upwards, and the same again after a restart. */
+export function createPortChooser(): PortChooser {
+  const chosen = new Map<string, string>();
+  return async (environment) => {
+    const notes: string[] = [];
+    async function choose(name: keyof AppPorts, fallback: string, except?: string): Promise<string> {
+      const wanted = environment[name] ?? fallback;
+      // What is no port is left to the app, which says what is wrong with it.
+      if (!/^\d{1,5}$/.test(wanted) || Number(wanted) > 65_535) return wanted;
+      const before = chosen.get(`${name} ${wanted}`);
+      const port = String(await freePort(Number(before ?? wanted), Number(except)));
+      chosen.set(`${name} ${wanted}`, port);
+      if (wanted !== '0' && port !== (before ?? wanted))
+        notes.push(`port ${wanted} was busy, ${port} is used`);
+      return port;
+    }
+    const api = await choose('PORT', '3000');
+    const metrics = await choose('DRAGONFLY_METRICS_PORT', '9090', api);
+    return { ports: { PORT: api, DRAGONFLY_METRICS_PORT: metrics }, notes };
+  };
+}

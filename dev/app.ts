@@ -21,15 +21,20 @@ export interface App {
 /**
  * The app, in a process and session of its own. It drains when its IPC channel closes, be it by `stop` or by the end of
  * this process; a guardian sees that it really ends.
+ *
+ * @param output where its output goes: to this process's own, or to an open file
  */
-export function startApp(environment: Readonly<Record<string, string>>): App {
+export function startApp(
+  environment: Readonly<Record<string, string>>,
+  output: 'inherit' | number = 'inherit',
+): App {
   const node = [join(CHECKOUT, 'src', 'main.ts'), 'all'];
   const command = guarded({ stopSignal: 'CONT', forceSignal: 'KILL' }, process.execPath, node);
   const child = spawn(...command, {
     cwd: CHECKOUT,
     env: environment,
     detached: true,
-    stdio: ['pipe', 'inherit', 'inherit', 'ipc'],
+    stdio: ['pipe', output, output, 'ipc'],
   });
   const ended = new Promise<number>((resolve, reject) => {
     child.once('error', reject);

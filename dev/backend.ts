@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { DatabaseUrls } from './database.ts';
-import { developerEnvironment } from './environment.ts';
+import { developerEnvironment } from './developer-environment.ts';
 import { gitSha } from './git-sha.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 import { postgres } from './servers/postgres.ts';

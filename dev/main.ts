@@ -1,7 +1,8 @@
+import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { claimFolder } from './running.ts';
 import { stateDirectory } from './servers/state-directory.ts';
-import { supervise } from './supervisor.ts';
 
 const USAGE = `Usage: npm run dev -- [options]
   --reset    empty the database first
@@ -30,6 +31,8 @@ async function main(): Promise<number> {
   }
   try {
     const { reset = false, remote = false } = values;
+    enableCompileCache(join(directory, 'compile-cache'));
+    const { supervise } = await import('./supervisor.ts');
     return await supervise({ directory, reset, remote }, claim);
   } finally {
     claim.release();

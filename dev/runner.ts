@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type App, type AppUrls, startApp } from './app.ts';
-import { choosePorts } from './app-ports.ts';
+import { createPortChooser } from './app-ports.ts';
 
 export interface RunnerOptions {
   /** Asked at each start, because `.env` may have changed. */
-  environment(): Readonly<Record<string, string>>;
+  environment(): Promise<Readonly<Record<string, string>>>;
   /** Before each start. When it throws, the app is not started. */
   prepare(): Promise<void>;
   onReady(urls: AppUrls, notes: readonly string[]): void;
@@ -23,6 +23,7 @@ export interface Runner {
 }
 
 export function createRunner(options: RunnerOptions): Runner {
+  const choosePorts = createPortChooser();
   let current: App | undefined;
   let state: 'idle' | 'starting' | 'closed' = 'idle';
   let again = false;
@@ -46,7 +47,7 @@ export function createRunner(options: RunnerOptions): Runner {
 
   async function start(attempts = 3): Promise<void> {
     if (state === 'closed' || again) return;
-    const environment = options.environment();
+    const environment = await options.environment();
     const { ports, notes } = await choosePorts(environment);
     const app = startApp({ ...environment, ...ports });
     current = app;

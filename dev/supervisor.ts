@@ -1,5 +1,5 @@
+import { join } from 'node:path';
 import { type Backend, type BackendOptions, startBackend } from './backend.ts';
-import { appEnvironment, developerEnvironment } from './environment.ts';
 import { panel } from './panel.ts';
 import { type Runner, createRunner } from './runner.ts';
 import type { Claim } from './running.ts';
@@ -47,7 +47,13 @@ function superviseApp(
   let since = 0;
   let shown = false;
   return createRunner({
-    environment: () => appEnvironment(developerEnvironment(), backend.appVariables),
+    async environment() {
+      const { appEnvironment } = await import('./app-environment.ts');
+      return {
+        ...appEnvironment(backend.appVariables),
+        NODE_COMPILE_CACHE: join(directory, 'compile-cache'),
+      };
+    },
 
     async prepare() {
       if (shown) since = performance.now();
