@@ -1,7 +1,7 @@
 import { Client, escapeIdentifier } from 'pg';
 import { bootstrapRoles } from '#src/adapters/outbound/postgres/bootstrap-roles.ts';
 import { migrateToLatest } from '#src/adapters/outbound/postgres/migrator.ts';
-import { issueApiKey } from '#src/composition/keys.ts';
+import { type IssuedKey, issueApiKey } from '#src/composition/keys.ts';
 import type { State } from './state.ts';
 
 const DATABASE = 'dragonfly';
@@ -53,16 +53,9 @@ export async function migrateDatabase(urls: DatabaseUrls): Promise<string[]> {
   return applied;
 }
 
-/** A fresh key for one day; the one before is revoked. */
-export async function issueDevKey(urls: DatabaseUrls): Promise<string> {
-  const { key } = await issueApiKey({
-    databaseUrl: urls.owner,
-    organization: 'dev',
-    name: 'dev',
-    lifetimeMs: DAY_MS,
-  });
-  return key;
-}
+/** A fresh key of the organisation `dev`, for one day; the one before is revoked. */
+export const issueKey = async (urls: DatabaseUrls): Promise<IssuedKey> =>
+  await issueApiKey({ databaseUrl: urls.owner, organization: 'dev', name: 'dev', lifetimeMs: DAY_MS });
 
 async function dropDatabase(adminUrl: string): Promise<void> {
   const client = new Client({ connectionString: adminUrl, application_name: 'dragonfly-dev' });

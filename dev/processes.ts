@@ -37,9 +37,11 @@ function fromProc(pid: number): ProcessStatus | undefined {
 }
 
 function fromPs(pid: number): ProcessStatus {
-  const [, parent, started = ''] = /^(\d+)\s+(.+)$/.exec(ps(pid, 'ppid=,lstart')) ?? [];
+  const [, parent, started = ''] = /^(\d+)\s+(.+)$/.exec(ps(pid, 'ppid', 'lstart')) ?? [];
   return { parent: Number(parent), started };
 }
 
-const ps = (pid: number, columns: string): string =>
-  execFileSync('ps', ['-o', `${columns}=`, '-p', String(pid)], { encoding: 'utf8' }).trim();
+const ps = (pid: number, ...columns: string[]): string =>
+  execFileSync('ps', [...columns.flatMap((name) => ['-o', `${name}=`]), '-p', String(pid)], {
+    encoding: 'utf8',
+  }).trim();

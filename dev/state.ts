@@ -12,6 +12,12 @@ export interface State {
 
 const FIRST_DATABASE_PORT = 5433;
 
+export const newState = (): State => ({
+  passwords: { owner: random(), api: random(), worker: random(), readonly: random() },
+  webhookSecret: random(),
+  databasePort: FIRST_DATABASE_PORT,
+});
+
 export function loadState(directory: string): State {
   const file = fileIn(directory);
   try {
@@ -21,11 +27,17 @@ export function loadState(directory: string): State {
       throw new Error(`${file} cannot be read; remove it to get new passwords.`, { cause: error });
     }
   }
-  const passwords = { owner: random(), api: random(), worker: random(), readonly: random() };
-  const state = { passwords, webhookSecret: random(), databasePort: FIRST_DATABASE_PORT };
+  const state = newState();
   saveState(directory, state);
   return state;
 }
+
+/** With secrets of its own. */
+export const newState = (): State => ({
+  passwords: { owner: random(), api: random(), worker: random(), readonly: random() },
+  webhookSecret: random(),
+  databasePort: FIRST_DATABASE_PORT,
+});
 
 export function saveState(directory: string, state: State): void {
   writeFileSync(fileIn(directory), `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });

@@ -24,10 +24,13 @@ export async function supervise(options: BackendOptions, claim: Claim): Promise<
 
   runner = superviseApp(backend, options.directory, claim, ending.resolve);
   const { run } = runner;
-  const files = watchFiles((path) => {
-    print(`${path} was saved, restarting`);
-    void run();
-  });
+  const files = watchFiles(
+    (path) => {
+      print(`${path} was saved, restarting`);
+      void run();
+    },
+    (error) => print(`saved files may go unnoticed: ${error.message}`),
+  );
   void run();
   const code = await Promise.race([ending.promise, backend.ended]);
   if (code === undefined) print('PostgreSQL has ended');
@@ -57,10 +60,10 @@ function superviseApp(
 
     async prepare() {
       if (shown) since = performance.now();
-      const { issueDevKey, migrateDatabase } = await import('./database.ts');
+      const { issueKey, migrateDatabase } = await import('./database.ts');
       const applied = await migrateDatabase(backend.database);
       if (shown) for (const name of applied) print(`migrated ${name}`);
-      key ??= await issueDevKey(backend.database);
+      key ??= (await issueKey(backend.database)).key;
     },
 
     onReady(urls, notes) {

@@ -3,7 +3,7 @@ import { Client, escapeIdentifier } from 'pg';
 import { bootstrapRoles } from '#src/adapters/outbound/postgres/bootstrap-roles.ts';
 import { migrateToLatest } from '#src/adapters/outbound/postgres/migrator.ts';
 
-export const ROLES = ['owner', 'api', 'worker', 'readonly'] as const;
+const ROLES = ['owner', 'api', 'worker', 'readonly'] as const;
 export type DatabaseRole = (typeof ROLES)[number];
 
 /** What a test run made on its PostgreSQL server. All names start with a prefix of this run. */
