@@ -1,60 +1,79 @@
-import { randomBytes } from 'node:crypto';
-import { openSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { signingSecret } from '#src/adapters/outbound/webhook/signing-secret.ts';
-import { type App, startApp } from '../app.ts';
-import { bootstrapDatabase, issueKey, migrateDatabase } from '../database.ts';
-import { postgres } from '../servers/postgres.ts';
-import { requireServer } from '../servers/resolve.ts';
-import { stateDirectory, temporaryDirectory } from '../servers/state-directory.ts';
-import { newState } from '../state.ts';
 import { onStopRequest } from '../stop-requests.ts';
 import { type JobView, demoClient } from './client.ts';
-import { type DemoReceiver, startDemoReceiver } from './receiver.ts';
+import { type Delivery, startDemoReceiver } from './receiver.ts';
 import { SCENES, type Scene } from './scenario.ts';
-import { createTable } from './table.ts';
+import { startDemoService } from './service.ts';
+import { type Line, createTable } from './table.ts';
 
 const REFRESH_MS = 200;
 const LONGEST_MS = 60_000;
 
-/** A service of its own, on a database that is thrown away. */
-async function startService() {
-  const state = newState();
-  const server = await requireServer(postgres, {
-    containers: 'fallback',
-    directory: temporaryDirectory('demo'),
-    durable: false,
-  });
-  const database = await bootstrapDatabase(server.url, state, false);
-  await migrateDatabase(database);
-  const { key, organizationId } = await issueKey(database);
-  const log = join(stateDirectory(), 'demo.log');
-  const app = startApp(
-    {
-      DRAGONFLY_ENV: 'dev',
-      HOST: '127.0.0.1',
-      PORT: '0',
-      DRAGONFLY_METRICS_PORT: '0',
-      DRAGONFLY_API_DATABASE_URL: database.api,
-      DRAGONFLY_WORKER_DATABASE_URL: database.worker,
-      DRAGONFLY_SHUTDOWN_DELAY: '0s',
-      DRAGONFLY_RATE_LIMIT_AUTHENTICATED: '100000',
-      DRAGONFLY_WORKER_CONCURRENCY: '1',
-      DRAGONFLY_WEBHOOK_SECRET: state.webhookSecret,
-      DRAGONFLY_WEBHOOK_ALLOW_LOOPBACK: 'true',
-    },
-    openSync(log, 'w', 0o600),
-  );
-  const urls = await app.ready;
-  if (!urls) throw new Error(`the service did not start; its log is ${log}`);
+/** @returns whether every job ended as its scene says */
+async function play(stopped: AbortSignal): Promise<boolean> {
+  console.log('Starting PostgreSQL, API, worker and a receiver of webhooks …');
+  const service = await startDemoService();
+  const receiver = await startDemoReceiver(SCENES, service.signingSecret);
+  try {
+    const client = demoClient(service.apiUrl, service.key);
+    const ids = new Map<Scene, string>();
+    for (const scene of SCENES) ids.set(scene, (await client.queue(requestOf(scene, receiver.url))).id);
+
+    const table = createTable(process.stdout);
+    for (const deadline = Date.now() + LONGEST_MS; ; await sleep(REFRESH_MS)) {
+      const jobs = await Promise.all(SCENES.map(async (scene) => await client.find(ids.get(scene) ?? '')));
+      const finished = jobs.every(({ status }) => status === 'completed' || status === 'failed');
+      const last = finished || stopped.aborted || Date.now() > deadline;
+      table.draw(
+        SCENES.map((scene, index) => lineOf(scene, jobs[index], receiver.deliveries)),
+        last,
+      );
+      if (last) {
+        console.log(
+          `\nEvery signature was verified with the package standardwebhooks. Log lines: ${service.log}`,
+        );
+        return SCENES.every((scene, index) => endedAs(scene, jobs[index])) && overtaken(receiver.deliveries);
+      }
+    }
+  } finally {
+    receiver.stop();
+    await service.stop();
+  }
+}
+
+const requestOf = ({ path, title, priority, delayMs }: Scene, receiverUrl: string) => ({
+  type: 'webhook.deliver',
+  payload: { url: `${receiverUrl}${path}`, body: { title } },
+  ...(priority !== undefined && { priority }),
+  ...(delayMs !== undefined && { run_at: new Date(Date.now() + delayMs).toISOString() }),
+});
+
+function lineOf({ title, path }: Scene, job: JobView | undefined, deliveries: readonly Delivery[]): Line {
+  const places = deliveries.flatMap((delivery, index) => (delivery.path === path ? [`#${index + 1}`] : []));
   return {
-    client: demoClient(urls.api, key),
-    secret: signingSecret(state.webhookSecret, organizationId),
-    log,
-    stop: async () => {
-      await app.stop();
-      await server.stop();
-    },
+    title,
+    status: job?.status ?? '',
+    attempts: String(job?.attempts ?? ''),
+    arrived: places.join(' '),
+    traceId: job?.trace_id ?? '',
   };
+}
+
+const endedAs = ({ ends }: Scene, job: JobView | undefined): boolean =>
+  job?.status === ends.status && job.attempts === ends.attempts;
+
+function overtaken(deliveries: readonly Delivery[]): boolean {
+  const order = deliveries.map(({ path }) => path);
+  return order.indexOf('/urgent') < order.indexOf('/waits');
+}
+
+const stop = new AbortController();
+onStopRequest({ stop: () => stop.abort(), hurry: () => process.exit(1) });
+try {
+  const asTold = await play(stop.signal);
+  if (!asTold) console.error('demo: not every job ended as it should');
+  process.exit(asTold || stop.signal.aborted ? 0 : 1);
+} catch (error) {
+  console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
 }

@@ -15,9 +15,20 @@ const completed = { status: 'completed', attempts: 1 } as const;
 
 /** Queued in this order for a worker that runs one job at a time. */
 export const SCENES: readonly Scene[] = [
-  { title: 'is delivered (slowly)', path: '/slow', answers: [{ status: 204, afterMs: SLOW_MS }], ends: completed },
+  {
+    title: 'is delivered (slowly)',
+    path: '/slow',
+    answers: [{ status: 204, afterMs: SLOW_MS }],
+    ends: completed,
+  },
   { title: 'waits its turn', path: '/waits', answers: [{ status: 204, afterMs: SLOW_MS }], ends: completed },
-  { title: 'is urgent and overtakes', path: '/urgent', answers: [{ status: 204 }], priority: 100, ends: completed },
+  {
+    title: 'is urgent and overtakes',
+    path: '/urgent',
+    answers: [{ status: 204 }],
+    priority: 100,
+    ends: completed,
+  },
   {
     title: 'fails once, is retried',
     path: '/retried',
@@ -30,5 +41,11 @@ export const SCENES: readonly Scene[] = [
     answers: [{ status: 410 }],
     ends: { status: 'failed', attempts: 1 },
   },
-  { title: 'is delayed by 3 s', path: '/delayed', answers: [{ status: 204 }], delayMs: 3000, ends: completed },
+  {
+    title: 'is delayed by 3 s',
+    path: '/delayed',
+    answers: [{ status: 204 }],
+    delayMs: 3000,
+    ends: completed,
+  },
 ];

@@ -22,9 +22,8 @@ export function createTable(output: NodeJS.WriteStream) {
     draw(lines: readonly Line[], last: boolean): void {
       if (!output.isTTY && !last) return;
       if (drawn > 0) output.write(`\u001B[${drawn}A\u001B[0J`);
-      const rows = [HEADER, ...lines].map(
-        ({ title, status, attempts, arrived, traceId }) =>
-          `  ${title.padEnd(26)}${status.padEnd(12)}${attempts.padEnd(10)}${arrived.padEnd(9)}${traceId}`.trimEnd(),
+      const rows = [HEADER, ...lines].map(({ title, status, attempts, arrived, traceId }) =>
+        `  ${title.padEnd(26)}${status.padEnd(12)}${attempts.padEnd(10)}${arrived.padEnd(9)}${traceId}`.trimEnd(),
       );
       output.write(`${rows.join('\n')}\n`);
       drawn = rows.length;

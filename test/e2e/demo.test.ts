@@ -1,0 +1,18 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+
+it(
+  'npm run demo shows a delivery, a retry, a dead letter, a delay and an urgent job',
+  { timeout: 60_000 },
+  async () => {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, ['dev/demo/main.ts']);
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/is delivered \(slowly\)\s+completed\s+1\s+#1\s+[0-9a-f]{32}/);
+    expect(stdout).toMatch(/is urgent and overtakes\s+completed\s+1\s+#2/);
+    expect(stdout).toMatch(/waits its turn\s+completed\s+1\s+#3/);
+    expect(stdout).toMatch(/fails once, is retried\s+completed\s+2\s+#\d #\d/);
+    expect(stdout).toMatch(/is refused: dead letter\s+failed\s+1/);
+    expect(stdout).toMatch(/is delayed by 3 s\s+completed\s+1/);
+  },
+);
