@@ -12,6 +12,7 @@ export interface State {
 
 const FIRST_DATABASE_PORT = 5433;
 
+/** With secrets of its own. */
 export const newState = (): State => ({
   passwords: { owner: random(), api: random(), worker: random(), readonly: random() },
   webhookSecret: random(),
@@ -31,13 +32,6 @@ export function loadState(directory: string): State {
   saveState(directory, state);
   return state;
 }
-
-/** With secrets of its own. */
-export const newState = (): State => ({
-  passwords: { owner: random(), api: random(), worker: random(), readonly: random() },
-  webhookSecret: random(),
-  databasePort: FIRST_DATABASE_PORT,
-});
 
 export function saveState(directory: string, state: State): void {
   writeFileSync(fileIn(directory), `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
