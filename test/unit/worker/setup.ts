@@ -1,6 +1,7 @@
 import type { JobPorts } from '#src/application/jobs/ports.ts';
 import { type JobDefinition, defineJob } from '#src/application/jobs/define-job.ts';
 import { registryOf } from '#src/application/jobs/registry.ts';
+import type { SpanStart, Tracing } from '#src/application/tracing.ts';
 import { type WorkerOptions, createWorker } from '#src/adapters/inbound/worker/worker.ts';
 import { memoryQueue } from '#test/support/memory-queue.ts';
 import { pino } from 'pino';
@@ -29,6 +30,19 @@ export const job = (type: string, handler: Handler, timeoutSeconds = 60): JobDef
     handler,
   });
 
+export interface RecordedSpan extends SpanStart {
+  attributes?: Readonly<Record<string, string | number>>;
+  failed?: boolean;
+}
+
+const recordTo =
+  (spans: RecordedSpan[]): Tracing['startSpan'] =>
+  (start) => {
+    const span: RecordedSpan = { ...start };
+    spans.push(span);
+    return { end: (attributes, failed) => void Object.assign(span, { attributes, failed }) };
+  };
+
 export const DEFAULTS: WorkerOptions = {
   concurrency: 2,
   pollIntervalMs: 500,
@@ -41,6 +55,7 @@ export const DEFAULTS: WorkerOptions = {
 export function workerOn(definitions: readonly JobDefinition[], options: Partial<WorkerOptions> = {}) {
   const memory = memoryQueue();
   const lines: Record<string, unknown>[] = [];
+  const spans: RecordedSpan[] = [];
   const metrics = new Registry();
   const worker = createWorker(
     { ...DEFAULTS, ...options },
@@ -50,6 +65,7 @@ export function workerOn(definitions: readonly JobDefinition[], options: Partial
       registry: registryOf(definitions),
       ports: unusedPorts,
       metrics,
+      tracing: { startSpan: recordTo(spans) },
       logger: pino(
         { level: 'debug', base: null, errorKey: 'error', formatters: { level: (level) => ({ level }) } },
         { write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>) },
@@ -60,6 +76,7 @@ export function workerOn(definitions: readonly JobDefinition[], options: Partial
     ...memory,
     worker,
     metrics,
+    spans,
     lines,
     logged: (message: string): Record<string, unknown>[] => lines.filter(({ msg }) => msg === message),
   };

@@ -358,6 +358,24 @@ it('[Q-7] logs each job with its trace id, id, type and attempt', async () => {
   await settled(worker.drain());
 });
 
+it('[Q-7] traces each attempt under the trace of its job', async () => {
+  const { worker, add, spans } = workerOn([
+    job('flaky', async (_payload, { attempt }) => {
+      if (attempt === 1) throw new Error('Not yet.');
+      return null;
+    }),
+  ]);
+  const { traceId } = add('flaky');
+  await settled(worker.start());
+  await pass(3000);
+  const about = { kind: 'consumer', name: 'process flaky', traceId };
+  expect(spans).toMatchObject([
+    { ...about, failed: true, attributes: { 'job.attempt': 1, 'job.outcome': 'retry' } },
+    { ...about, failed: false, attributes: { 'job.attempt': 2, 'job.outcome': 'completed' } },
+  ]);
+  await settled(worker.drain());
+});
+
 it('[OBS-4] counts what came of the attempts, by type', async () => {
   const { worker, add, metrics } = workerOn([
     job('good', async () => null),

@@ -1,6 +1,7 @@
 import { type Execution, type JobHandling, executeJob } from '#src/application/worker/execute-job.ts';
 import { type AbortReason, JobAborted } from '#src/application/worker/job-aborted.ts';
 import type { Report } from '#src/application/worker/ports.ts';
+import type { Tracing } from '#src/application/tracing.ts';
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
 import type { Logger } from 'pino';
 import type { WorkerMetrics } from './metrics.ts';
@@ -15,17 +16,19 @@ interface Run {
 export interface RunnerOptions {
   readonly handling: JobHandling;
   readonly logger: Logger;
+  readonly tracing: Tracing;
   readonly metrics: WorkerMetrics;
   readonly onEnd: (durationMs: number, report: Report | undefined) => void;
 }
 
-/** Runs jobs side by side; each can be aborted, and each line that is logged of it has its trace id (Q-7). */
-export function createRunner({ handling, logger, metrics, onEnd }: RunnerOptions) {
+/** Runs jobs side by side; each can be aborted, and what is logged and traced of it has its trace id (Q-7). */
+export function createRunner({ handling, logger, tracing, metrics, onEnd }: RunnerOptions) {
   /** By lease, not by job: a job whose lease was lost may come back to this worker while its old run still ends. */
   const runs = new Map<string, Run>();
 
   async function run(job: ClaimedJob, startedMs: number, signal: AbortSignal): Promise<void> {
     const log = jobLogger(logger, job);
+    const span = tracing.startSpan({ kind: 'consumer', name: `process ${job.type}`, traceId: job.traceId });
     log.debug('job started');
     const execution = await executeJob(handling, job, signal);
     runs.delete(job.leaseToken);
@@ -34,7 +37,9 @@ export function createRunner({ handling, logger, metrics, onEnd }: RunnerOptions
     metrics.duration.observe({ type: job.type }, durationMs / 1000);
     logEnd(log, execution, durationMs);
     const { outcome, aborted } = execution;
-    if (!outcome) metrics.processed.inc({ type: job.type, outcome: aborted ?? 'aborted' });
+    const ended = outcome?.status ?? aborted ?? 'aborted';
+    if (!outcome) metrics.processed.inc({ type: job.type, outcome: ended });
+    span.end(spanAttributes(job, ended), ended === 'retry' || ended === 'failed');
     onEnd(durationMs, outcome && { job, outcome });
   }
 
@@ -66,6 +71,15 @@ export function createRunner({ handling, logger, metrics, onEnd }: RunnerOptions
 
 export const jobLogger = (logger: Logger, job: ClaimedJob): Logger =>
   logger.child({ trace_id: job.traceId, job_id: job.id, job_type: job.type, attempt: job.attempt });
+
+/** The names of OpenTelemetry's messaging conventions, where they have one. */
+const spanAttributes = (job: ClaimedJob, outcome: string): Record<string, string | number> => ({
+  'messaging.operation.name': 'process',
+  'messaging.destination.name': job.type,
+  'messaging.message.id': job.id,
+  'job.attempt': job.attempt,
+  'job.outcome': outcome,
+});
 
 function logEnd(log: Logger, { outcome, error, aborted }: Execution, durationMs: number): void {
   const duration_ms = Math.round(durationMs);

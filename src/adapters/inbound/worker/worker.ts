@@ -1,3 +1,4 @@
+import type { Tracing } from '#src/application/tracing.ts';
 import type { JobHandling } from '#src/application/worker/execute-job.ts';
 import type { QueueEvents, Report, WorkerQueue } from '#src/application/worker/ports.ts';
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
@@ -25,6 +26,7 @@ export interface WorkerDependencies extends JobHandling {
   readonly queue: WorkerQueue;
   readonly events: QueueEvents;
   readonly logger: Logger;
+  readonly tracing: Tracing;
   readonly metrics: Registry;
 }
 
@@ -38,7 +40,7 @@ const LAST_FLUSH_MS = 5000;
  * leases. Claimed jobs that wait for a slot are in the buffer, and not for long.
  */
 export function createWorker(options: WorkerOptions, dependencies: WorkerDependencies) {
-  const { queue, events, registry, ports, logger } = dependencies;
+  const { queue, events, registry, ports, logger, tracing } = dependencies;
   const metrics = workerMetrics(dependencies.metrics);
   const trouble = databaseTrouble(logger, metrics);
   const types = [...registry.keys()];
@@ -49,6 +51,7 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
   const runner = createRunner({
     handling: { registry, ports },
     logger,
+    tracing,
     metrics,
     onEnd(durationMs, report) {
       pace.note(durationMs);
