@@ -39,7 +39,7 @@ create unique index job_unique_key on ops.job (organization_id, type, unique_key
 create table ops.lease (
   job_id     uuid        primary key references ops.job (id) on delete cascade,
   token      uuid        not null,
-  worker_id  text        not null check (length(worker_id) between 1 and 200),
+  worker_id  text        check (length(worker_id) between 1 and 200),  -- null when its worker does not have it
   claimed_at timestamptz not null,
   expires_at timestamptz not null
 );
@@ -427,7 +427,7 @@ begin
   return p_worker_id;
 end $$;
 
--- A beat that also says how long this worker may be silent, and learns which of its leases are gone.
+-- A beat that also says how long this worker may be silent and which leases it has, and learns which of those are gone.
 create function ops.worker_beat(
   p_worker_id text, p_worker_type text, p_hostname text, p_status text, p_dead_after_seconds double precision, p_lease_tokens uuid[]
 ) returns setof uuid
@@ -445,6 +445,13 @@ begin
     select w.id from ops.worker w
      where w.last_seen_at < clock_timestamp() - interval '1 day'
        and not exists (select from ops.lease l where l.worker_id = w.id)
+       for update skip locked);
+  -- The answer to a claim can be lost on its way. A lease that its own worker does not have, once it is as old as a
+  -- silence that means death, is dead too.
+  update ops.lease set worker_id = null, expires_at = clock_timestamp() where job_id in (
+    select l.job_id from ops.lease l
+     where l.worker_id = p_worker_id and l.claimed_at < clock_timestamp() - make_interval(secs => p_dead_after_seconds)
+       and l.token <> all (p_lease_tokens)
        for update skip locked);
   return query
     select t.token from unnest(p_lease_tokens) t (token)
