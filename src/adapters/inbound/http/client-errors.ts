@@ -1,11 +1,11 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError, FastifyBaseLogger } from 'fastify';
-import { HttpError, type HttpErrorCode } from './http-error.ts';
+import { HttpError, type HttpErrorCode } from './problems/http-error.ts';
 import { SECURITY_HEADERS } from './plugins/security-headers.ts';
 import { SHA_HEADER } from './plugins/sha-header.ts';
 import { newTraceId } from './plugins/trace-context.ts';
-import { PROBLEM_MEDIA_TYPE, problemOf, refusalOf } from './problems.ts';
+import { PROBLEM_MEDIA_TYPE, problemOf, refusalOf } from './problems/problems.ts';
 
 const CODE_OF_ERROR: Readonly<Record<string, HttpErrorCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { FastifySchema, RouteOptions } from 'fastify';
-import { PROBLEM_MEDIA_TYPE, PROBLEM_TYPES, type ProblemCode } from './problems.ts';
+import { PROBLEM_MEDIA_TYPE, PROBLEM_TYPES, type ProblemCode } from './problems/problems.ts';
 import './schemas/problem.ts';
 
 const ALWAYS: readonly ProblemCode[] = [

@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { HttpErrorCode } from './http-error.ts';
+import type { HttpErrorCode } from './problems/http-error.ts';
 
 const faults = new WeakMap<IncomingMessage, HttpErrorCode>();
 

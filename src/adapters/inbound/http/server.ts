@@ -1,7 +1,7 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { clientErrorHandler } from './client-errors.ts';
-import { HttpError } from './http-error.ts';
+import { HttpError } from './problems/http-error.ts';
 import { connectionClose } from './plugins/connection-close.ts';
 import { problemDetails } from './plugins/problem-details.ts';
 import { securityHeaders } from './plugins/security-headers.ts';

@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin';
-import { HttpError } from '../http-error.ts';
+import { HttpError } from '../problems/http-error.ts';
 import { routingFaultOf } from '../routing-faults.ts';
 
 /** An unknown route, or a URL that no route can have, takes the way of the scope in which this is registered. */

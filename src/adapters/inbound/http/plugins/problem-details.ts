@@ -1,6 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { PROBLEM_MEDIA_TYPE, PROBLEM_TYPES, type ProblemCode, problemOf, refusalOf } from '../problems.ts';
+import {
+  PROBLEM_MEDIA_TYPE,
+  PROBLEM_TYPES,
+  type ProblemCode,
+  problemOf,
+  refusalOf,
+} from '../problems/problems.ts';
+import { routeOf } from '../route-of.ts';
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -9,7 +16,7 @@ declare module 'fastify' {
   }
 }
 
-/** API-3, AV-5: every error is a problem detail by the one table of problems.ts. */
+/** API-3, AV-5: every error is a problem detail by the one table of problems.ts. What is not in it is logged, once (OBS-2). */
 export const problemDetails = fp(
   (app, _options, done) => {
     app.decorateReply('problemCode', null);
@@ -24,6 +31,9 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
   const { headers } = PROBLEM_TYPES[problem.code];
   if (headers) reply.headers(headers);
   reply.problemCode = problem.code;
+  if (problem.code === 'internal_error') {
+    request.log.error({ error, route: routeOf(request) }, 'unhandled exception');
+  }
   // A string passes by the response schemas, which are those of success.
   reply.code(problem.status).type(PROBLEM_MEDIA_TYPE).send(JSON.stringify(problem));
 }

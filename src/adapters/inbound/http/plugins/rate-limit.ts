@@ -1,7 +1,7 @@
 import fastifyRateLimit from '@fastify/rate-limit';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { HttpError } from '../http-error.ts';
+import { HttpError } from '../problems/http-error.ts';
 import { type SharedCounters, counterStore } from '../counter-store.ts';
 
 interface Options {

@@ -1,11 +1,11 @@
 import { DomainError } from '#src/domain/errors.ts';
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
 import fp from 'fastify-plugin';
-import { PROBLEM_TYPES, refusalOf } from '../problems.ts';
+import { PROBLEM_TYPES, refusalOf } from '../problems/problems.ts';
 import { routeOf } from '../route-of.ts';
 
 /**
- * OBS-2: one line a request, and what was wrong with it beside. No URL, query, header, or body: only the route's template
+ * OBS-2: one line a request, and what was wrong with the request beside. No URL, query, header, or body: only the route's template
  * and what we know of the client. The trace id is the logger's own (OBS-1).
  */
 export const requestLog = fp(
@@ -57,9 +57,7 @@ function logError(
 ): void {
   const { code, fields } = refusalOf(error);
   const route = routeOf(request);
-  if (code === 'internal_error') {
-    request.log.error({ error, route }, 'unhandled exception');
-  } else if (code === 'unauthenticated') {
+  if (code === 'unauthenticated') {
     // Without a key it is a mistake, with one that is not good it may be an attack (SEC-4).
     const level = request.refusal instanceof DomainError ? 'error' : 'warn';
     request.log[level](

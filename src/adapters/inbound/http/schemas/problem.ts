@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PROBLEM_TYPES } from '../problems.ts';
+import { PROBLEM_TYPES } from '../problems/problems.ts';
 import { formatted, integer } from './response-types.ts';
 
 /** The shape of every error, for the OpenAPI document; problems.ts makes them. */

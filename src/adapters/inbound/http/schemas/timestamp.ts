@@ -8,8 +8,8 @@ const existing = z.iso.datetime({ offset: true });
 /** A point in time from 1970 on, as text: to parse it would lose the microseconds of the database. */
 export const timestamp = z
   .string()
-  .refine(
-    (text) => RFC_3339.test(text) && existing.safeParse(text).success,
-    'A time from 1970 on as in RFC 3339, such as 2026-01-31T08:00:00Z.',
-  )
+  .refine((text) => RFC_3339.test(text) && existing.safeParse(text).success, {
+    error: 'A time from 1970 on as in RFC 3339, such as 2026-01-31T08:00:00Z.',
+    abort: true,
+  })
   .meta({ format: 'date-time' });

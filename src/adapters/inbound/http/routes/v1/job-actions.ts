@@ -1,4 +1,4 @@
-import { contextOf } from '../../context-of.ts';
+import { contextOf } from '../context-of.ts';
 import { job, jobId, toJob } from '../../schemas/job.ts';
 import { NO_BODY_BYTES } from '../../schemas/no-body.ts';
 import type { Routes } from './routes.ts';

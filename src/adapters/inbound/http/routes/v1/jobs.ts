@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { contextOf } from '../../context-of.ts';
-import { decodeCursor, encodeCursor } from '../../cursor.ts';
+import { contextOf } from '../context-of.ts';
+import { decodeCursor, encodeCursor } from '../../schemas/cursor.ts';
 import { job, jobId, jobStatus, jobType, newJob, toJob, toJobRequest } from '../../schemas/job.ts';
 import { timestamp } from '../../schemas/timestamp.ts';
 import type { Routes } from './routes.ts';

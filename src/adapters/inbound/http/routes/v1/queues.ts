@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { contextOf } from '../../context-of.ts';
+import { contextOf } from '../context-of.ts';
 import { jobType } from '../../schemas/job.ts';
 import { NO_BODY_BYTES } from '../../schemas/no-body.ts';
 import { queue as queueSchema, toQueue } from '../../schemas/queue.ts';

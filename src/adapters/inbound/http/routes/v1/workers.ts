@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { contextOf } from '../../context-of.ts';
+import { contextOf } from '../context-of.ts';
 import { toWorker, worker } from '../../schemas/worker.ts';
 import type { Routes } from './routes.ts';
 

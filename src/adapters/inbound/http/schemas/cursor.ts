@@ -1,7 +1,7 @@
 import type { JobPosition } from '#src/application/queue/ports.ts';
 import { DomainError } from '#src/domain/errors.ts';
 import { z } from 'zod';
-import { timestamp } from './schemas/timestamp.ts';
+import { timestamp } from './timestamp.ts';
 
 const position = z.tuple([timestamp, z.uuid()]);
 

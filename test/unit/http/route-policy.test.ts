@@ -1,0 +1,48 @@
+import Fastify, { type RouteShorthandOptions } from 'fastify';
+import { describe, expect, it } from 'vitest';
+import { authentication } from '#src/adapters/inbound/http/plugins/authentication.ts';
+import { clientAddress } from '#src/adapters/inbound/http/plugins/client-address.ts';
+import { rateLimit } from '#src/adapters/inbound/http/plugins/rate-limit.ts';
+import { routePolicy } from '#src/adapters/inbound/http/plugins/route-policy.ts';
+
+/** An app in which a route has to state its policy. */
+async function strictApp() {
+  const app = Fastify();
+  await app.register(clientAddress);
+  await app.register(authentication, {
+    authenticate: async () => ({ actor: 'test', organizationId: 'acme' }),
+  });
+  await app.register(rateLimit, {
+    limits: { authenticatedPerMinute: 1, anonymousPerMinute: 1 },
+    counters: undefined,
+  });
+  await app.register(routePolicy);
+  return app;
+}
+
+const stated: RouteShorthandOptions = {
+  bodyLimit: 1,
+  config: { permission: 'jobs:read' },
+  schema: { operationId: 'a', response: {} },
+};
+
+describe('[SEC-3] [SEC-13] the service does not start with a route that does not state its', () => {
+  it.for([
+    ['permission', { ...stated, config: {} }],
+    ['operation id', { ...stated, schema: { response: {} } }],
+    ['response schema', { ...stated, schema: { operationId: 'a' } }],
+    ['body limit', { config: { permission: 'jobs:read' }, schema: { operationId: 'a', response: {} } }],
+  ] as [string, RouteShorthandOptions][])('%s', async ([missing, options]) => {
+    const app = await strictApp();
+    expect(() => app.post('/v1/things', options, async () => 'x')).toThrow(
+      `POST /v1/things does not state its ${missing}.`,
+    );
+    expect(() => app.post('/v1/others', stated, async () => 'x')).not.toThrow();
+  });
+
+  it('policy even if it only looks like the documentation', async () => {
+    const app = await strictApp();
+    expect(() => app.get('/docsecrets', async () => 'x')).toThrow('/docsecrets does not state its');
+    expect(() => app.get('/docs', async () => 'x')).not.toThrow();
+  });
+});

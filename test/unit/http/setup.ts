@@ -1,0 +1,141 @@
+import { buildApp, type HttpDependencies, type HttpOptions } from '#src/adapters/inbound/http/app.ts';
+import { apiKeyFormat, newApiKey } from '#src/adapters/outbound/api-key/format.ts';
+import { createLogger } from '#src/adapters/outbound/telemetry/logger.ts';
+import { makeAuthenticate } from '#src/application/access/authenticate.ts';
+import { makeReadiness } from '#src/application/health/readiness.ts';
+import { jobRegistry } from '#src/application/jobs/registry.ts';
+import type { QueueStore } from '#src/application/queue/ports.ts';
+import type { RequestContext } from '#src/application/context.ts';
+import { queueUseCases } from '#src/application/queue/use-cases.ts';
+import { noTracing } from '#src/application/tracing.ts';
+import type { Statement, Transactions } from '#src/application/transactions.ts';
+import type { Job } from '#src/domain/jobs/job.ts';
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
+import { Registry } from 'prom-client';
+import { onTestFinished } from 'vitest';
+
+export const GIT_SHA = '0123456789abcdef0123456789abcdef01234567';
+export const KEY = newApiKey();
+export const KEY_ID = '7b6c8a52-2a2b-4c34-9d52-1f1f3a6d1c11';
+export const UNKNOWN_KEY = newApiKey();
+
+export const JOB: Job = {
+  id: '019abcde-0000-7000-8000-000000000001',
+  type: 'webhook.deliver',
+  status: 'pending',
+  priority: 0,
+  attempts: 0,
+  maxAttempts: 8,
+  createdAt: '2026-11-21T08:00:00.123456Z',
+  runAt: '2026-11-21T08:00:00.123456Z',
+  startedAt: null,
+  finishedAt: null,
+  lastError: null,
+  result: null,
+  traceId: '0af7651916cd43dd8448eb211c80319c',
+};
+
+/** A statement that carries its answer. */
+const statement = <T>(answer: T) => ({ answer }) as Statement<T>;
+
+const STORE: QueueStore = {
+  queueJobs: (jobs) => statement(jobs.map(() => ({ job: JOB, created: true }))),
+  findJob: () => statement(JOB),
+  listJobs: (_filter, _after, limit) => statement(Array.from({ length: limit }, () => JOB)),
+  cancelJob: () => statement({ ...JOB, status: 'cancelled' as const }),
+  retryJob: () => statement(JOB),
+  listQueues: () => statement([]),
+  pauseQueue: () => statement(undefined),
+  resumeQueue: () => statement(undefined),
+  listWorkers: () => statement([]),
+};
+
+function answering(fault: unknown, onContext: Overrides['onContext']): Transactions {
+  return {
+    async transaction(context, work) {
+      onContext?.(context);
+      if (fault !== undefined) throw fault;
+      return (work as unknown as { answer: never }).answer;
+    },
+  };
+}
+
+export type LogLine = Record<string, unknown>;
+
+export interface TestApi {
+  readonly app: FastifyInstance;
+  readonly registry: Registry;
+  /** With a good key, unless the headers say otherwise. */
+  request(options: InjectOptions): Promise<LightMyRequestResponse>;
+  logLines(): LogLine[];
+}
+
+interface Overrides {
+  readonly options?: Partial<HttpOptions>;
+  readonly dependencies?: Partial<HttpDependencies>;
+  /** What the queue throws instead of answering with `JOB`. */
+  readonly fault?: unknown;
+  /** Told of each use of the queue. */
+  readonly onContext?: (context: RequestContext) => void;
+  readonly logLevel?: 'debug' | 'info';
+}
+
+/**
+ * The API with its real use cases, over a queue that always gives the same answer: for what the database has no part in.
+ * Closed when the test is finished.
+ */
+export async function testApi({
+  options,
+  dependencies,
+  fault,
+  onContext,
+  logLevel = 'info',
+}: Overrides = {}): Promise<TestApi> {
+  const lines: string[] = [];
+  const registry = new Registry();
+  const app = await buildApp(
+    {
+      gitSha: GIT_SHA,
+      docs: false,
+      corsOrigins: [],
+      trustedProxies: [],
+      limits: { authenticatedPerMinute: 10_000, anonymousPerMinute: 10_000 },
+      ...options,
+    },
+    {
+      queue: queueUseCases({
+        transactions: answering(fault, onContext),
+        store: STORE,
+        registry: jobRegistry,
+      }),
+      authenticate: makeAuthenticate({
+        format: apiKeyFormat,
+        keys: {
+          find: async (hash) =>
+            hash === apiKeyFormat.hash(KEY) ? { keyId: KEY_ID, organizationId: 'acme' } : undefined,
+          touch: async () => {},
+        },
+        known: new Map(),
+        onUse: () => {},
+      }),
+      readiness: makeReadiness({ checks: new Map(), timeoutMs: 100, onChange: () => {} }),
+      tracing: noTracing,
+      logger: createLogger(
+        { level: logLevel, service: 'dragonfly-test', gitSha: GIT_SHA },
+        { write: (line) => lines.push(line) },
+      ),
+      registry,
+      ...dependencies,
+    },
+  );
+  onTestFinished(async () => {
+    await app.close();
+  });
+  return {
+    app,
+    registry,
+    request: async (request) =>
+      await app.inject({ ...request, headers: { authorization: `Bearer ${KEY}`, ...request.headers } }),
+    logLines: () => lines.map((line) => JSON.parse(line) as LogLine),
+  };
+}

@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest';
+import { JOB, testApi } from './setup.ts';
+
+const good = { type: 'webhook.deliver', payload: { url: 'https://example.com/hook', body: {} } };
+const DAY_MS = 86_400_000;
+
+async function faultsOf(body: unknown, url = '/v1/jobs'): Promise<unknown> {
+  const { request } = await testApi();
+  const response = await request({
+    method: 'POST',
+    url,
+    payload: JSON.stringify(body),
+    headers: { 'content-type': 'application/json' },
+  });
+  expect(response.statusCode).toBe(422);
+  return response.json().errors;
+}
+
+describe('[SEC-13] POST /v1/jobs refuses', () => {
+  it.for([
+    ['no payload', { payload: undefined }, '#/payload'],
+    ['no type', { type: undefined }, '#/type'],
+    ['an empty type', { type: '' }, '#/type'],
+    ['a long type', { type: 'x'.repeat(101) }, '#/type'],
+    ['a NUL in the type', { type: 'a\0' }, '#/type'],
+    ['a lone surrogate in the unique key', { unique_key: 'a\uD800' }, '#/unique_key'],
+    ['a long unique key', { unique_key: 'x'.repeat(201) }, '#/unique_key'],
+    ['too urgent', { priority: 101 }, '#/priority'],
+    ['half a priority', { priority: 0.5 }, '#/priority'],
+    ['an unknown field', { max_attempts: 3 }, '#/max_attempts'],
+    ['a time without offset', { run_at: '2026-11-21T08:00:00' }, '#/run_at'],
+    ['a day that is not', { run_at: '2026-02-30T08:00:00Z' }, '#/run_at'],
+    ['an offset that is none', { run_at: '2026-11-21T08:00:00+23:00' }, '#/run_at'],
+    ['a time before time', { run_at: '0000-01-01T00:00:00Z' }, '#/run_at'],
+    ['infinity', { run_at: 'infinity' }, '#/run_at'],
+    ['a far future', { run_at: new Date(Date.now() + 367 * DAY_MS).toISOString() }, '#/run_at'],
+  ] as const)('%s', async ([, fault, pointer]) => {
+    expect(await faultsOf({ ...good, ...fault })).toEqual([{ pointer, detail: expect.any(String) }]);
+  });
+
+  it('all faults at once', async () => {
+    const faults = await faultsOf({ type: 1, priority: 'x', 'a/b~c': true });
+    expect(faults).toMatchObject([
+      { pointer: '#/type' },
+      { pointer: '#/payload' },
+      { pointer: '#/priority' },
+      { pointer: '#/a~1b~0c' },
+    ]);
+  });
+
+  it('but names at most a hundred of them', async () => {
+    const hostile = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`field${n}`, n]));
+    expect(await faultsOf({ ...good, ...hostile })).toHaveLength(100);
+  });
+
+  it('a body that is nested too deep, before anything looks at it', async () => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    const { request } = await testApi();
+    const response = await request({
+      method: 'POST',
+      url: '/v1/jobs',
+      payload: deep,
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(response.json()).toMatchObject({ status: 422, errors: [{ pointer: '#' }] });
+  });
+
+  it.for([null, [], 'text', 7, true])('%j as a body', async (body) => {
+    expect(await faultsOf(body)).toMatchObject([{ pointer: '#' }]);
+  });
+});
+
+describe('[SEC-13] POST /v1/jobs accepts', () => {
+  it.for([
+    ['a time with an offset and nanoseconds', { run_at: '2026-11-21T09:00:00.123456789+01:00' }],
+    ['the least priority', { priority: -100 }],
+    ['a unique key of 200 characters', { unique_key: 'ü'.repeat(200) }],
+  ] as const)('%s', async ([, addition]) => {
+    const { request } = await testApi();
+    const response = await request({ method: 'POST', url: '/v1/jobs', payload: { ...good, ...addition } });
+    expect(response.statusCode).toBe(201);
+    expect(response.headers['location']).toBe(`/v1/jobs/${JOB.id}`);
+  });
+});
+
+describe('[SEC-13] POST /v1/jobs/batch', () => {
+  it('refuses none and more than a thousand', async () => {
+    expect(await faultsOf({ jobs: [] }, '/v1/jobs/batch')).toMatchObject([{ pointer: '#/jobs' }]);
+    const jobs = Array.from({ length: 1001 }, () => good);
+    expect(await faultsOf({ jobs }, '/v1/jobs/batch')).toMatchObject([{ pointer: '#/jobs' }]);
+  });
+
+  it('names the faulty job', async () => {
+    const jobs = [good, { ...good, priority: 1000 }];
+    expect(await faultsOf({ jobs }, '/v1/jobs/batch')).toMatchObject([{ pointer: '#/jobs/1/priority' }]);
+  });
+
+  it('accepts a thousand jobs that are larger together than one may be', async () => {
+    const large = { ...good, payload: { url: 'https://example.com', body: 'x'.repeat(2000) } };
+    const { request } = await testApi();
+    const response = await request({
+      method: 'POST',
+      url: '/v1/jobs/batch',
+      payload: { jobs: Array.from({ length: 1000 }, () => large) },
+    });
+    expect(response.statusCode).toBe(201);
+    expect(response.json().jobs).toHaveLength(1000);
+  });
+});
+
+describe('[SEC-13] parameters are refused by name', () => {
+  it.for([
+    ['/v1/jobs/not-a-uuid', 'id'],
+    ['/v1/jobs?limit=0', 'limit'],
+    ['/v1/jobs?limit=101', 'limit'],
+    ['/v1/jobs?limit=1&limit=2', 'limit'],
+    ['/v1/jobs?status=done', 'status'],
+    ['/v1/jobs?type=%00', 'type'],
+    ['/v1/jobs?created_from=yesterday', 'created_from'],
+    ['/v1/jobs?created_before=2026-13-01T00:00:00Z', 'created_before'],
+    ['/v1/jobs?page=2', 'page'],
+  ] as const)('%s', async ([url, parameter]) => {
+    const { request } = await testApi();
+    const response = await request({ url });
+    expect(response.json()).toMatchObject({
+      status: 422,
+      code: 'validation_failed',
+      errors: [{ parameter }],
+    });
+  });
+});
+
+describe('[API-6] a cursor', () => {
+  it('leads from page to page until there is none', async () => {
+    const { request } = await testApi();
+    const first = await request({ url: '/v1/jobs?limit=1' });
+    const { next_cursor: cursor } = first.json();
+    expect(cursor).toEqual(expect.stringMatching(/^[\w-]+$/));
+    expect((await request({ url: `/v1/jobs?limit=1&cursor=${cursor}` })).statusCode).toBe(200);
+  });
+
+  it.for(['', 'x', Buffer.from('2026-11-21T08:00:00Z x').toString('base64url'), 'a'.repeat(200)])(
+    'is refused when it is %j',
+    async (cursor) => {
+      const { request } = await testApi();
+      const response = await request({ url: `/v1/jobs?cursor=${cursor}` });
+      expect(response.json()).toMatchObject({ status: 422, code: 'cursor_invalid' });
+    },
+  );
+});
