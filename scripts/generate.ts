@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type FormatConfig, format } from 'oxfmt';
+import { renderConstitution } from './constitution.ts';
 import { renderDatabaseTypes } from './database-types.ts';
 import { renderConfigurationPage, renderEnvExample } from './environment-docs.ts';
 import { renderOpenApi } from './openapi.ts';
@@ -11,6 +12,7 @@ import { withScratchDatabase } from './scratch-database.ts';
 const GENERATORS: Readonly<Record<string, () => Promise<string>>> = {
   '.env.example': () => Promise.resolve(renderEnvExample()),
   'docs/configuration.md': () => formatted('configuration.md', renderConfigurationPage()),
+  'docs/constitution.md': renderConstitution,
   'openapi/openapi.json': renderOpenApi,
   'src/adapters/outbound/postgres/schema.ts': () =>
     withScratchDatabase(({ owner }) => renderDatabaseTypes(owner)),
