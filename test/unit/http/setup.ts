@@ -53,7 +53,7 @@ const STORE: QueueStore = {
 function answering(fault: unknown, onContext: Overrides['onContext']): Transactions {
   return {
     async transaction(context, work) {
-      onContext?.(context);
+      await onContext?.(context);
       if (fault !== undefined) throw fault;
       return (work as unknown as { answer: never }).answer;
     },
@@ -75,8 +75,8 @@ interface Overrides {
   readonly dependencies?: Partial<HttpDependencies>;
   /** What the queue throws instead of answering with `JOB`. */
   readonly fault?: unknown;
-  /** Told of each use of the queue. */
-  readonly onContext?: (context: RequestContext) => void;
+  /** Told of each use of the queue, which waits for it. */
+  readonly onContext?: (context: RequestContext) => unknown;
   readonly logLevel?: 'debug' | 'info';
 }
 
