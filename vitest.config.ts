@@ -21,6 +21,7 @@ export default defineConfig({
           name: 'servers',
           include: ['test/{contract,integration,e2e,chaos}/**/*.test.ts'],
           globalSetup: 'test/support/global-setup.ts',
+          testTimeout: 30_000,
         },
       },
     ],

@@ -13,7 +13,7 @@ export interface App {
   readonly ready: Promise<AppUrls | undefined>;
   /** Resolves with its exit code, 128 + n when signal n ended it. */
   readonly ended: Promise<number>;
-  /** Lets it drain, and kills it after 4 s. */
+  /** Lets it drain, and kills it after 3 s. */
   stop(): Promise<void>;
   kill(): void;
 }

@@ -12,7 +12,7 @@ export interface GuardedCommand {
   readonly name: string;
   /** Asks for an orderly end. CONT does nothing, for a program that needs no signal to know. */
   readonly stopSignal: 'INT' | 'TERM' | 'CONT';
-  /** Ends it when it has not ended 4 s after that. */
+  /** Ends it when it has not ended 3 s after that. */
   readonly forceSignal: 'QUIT' | 'KILL';
 }
 
@@ -34,7 +34,7 @@ exec 9<&0
 {
   read -r _ <&9
   kill -s "$stop" "$child"
-  i=0; while [ $i -lt 40 ]; do sleep 0.1; i=$((i + 1)); done
+  i=0; while [ $i -lt 30 ]; do sleep 0.1; i=$((i + 1)); done
   kill -s "$force" "$child"
 } 2>/dev/null & watch=$!
 exec 2>/dev/null

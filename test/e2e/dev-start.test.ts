@@ -15,11 +15,11 @@ describe.runIf(process.platform === 'linux')('npm run dev', () => {
   const busy = createServer().listen(Number(checkout.ports.PORT), '127.0.0.1');
   const dev = checkout.dev();
   let api = '';
-  let key = '';
+  let authorization = '';
 
   it('prints where everything is, and that a port was busy', async () => {
     [, api = ''] = await dev.untilPrinted(/^ {2}API +(http:\S+)\n {2}Docs +\1\/docs\n {2}Metrics +http:/m);
-    [, key = ''] = await dev.untilPrinted(/^ {2}API key +(dfk_\S+) /m);
+    ({ authorization } = await dev.untilReady());
     busy.close();
     expect(dev.output()).toContain(`port ${checkout.ports.PORT} was busy, ${new URL(api).port} is used`);
     expect(await (await fetch(`${api}/health`)).json()).toEqual({ status: 'ok' });
@@ -27,7 +27,7 @@ describe.runIf(process.platform === 'linux')('npm run dev', () => {
 
   it('prints a command that has a webhook delivered', async () => {
     const [, url = '', body = ''] = await dev.untilPrinted(/^ {2}curl -s (\S+) .* -d '(.*)'$/m);
-    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+    const headers = { authorization, 'content-type': 'application/json' };
     const response = await fetch(url, { method: 'POST', headers, body });
     expect(response.status).toBe(201);
     await dev.untilPrinted(/a webhook arrived \(webhook-id: \S+, traceparent: 00-/);

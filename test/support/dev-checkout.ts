@@ -23,12 +23,20 @@ export interface DevCheckout {
   remove(): Promise<void>;
 }
 
+export interface ReadyDev {
+  readonly api: string;
+  /** A header. */
+  readonly authorization: string;
+}
+
 export interface Dev {
   readonly npm: ChildProcess;
   /** Everything printed so far. */
   output(): string;
   /** @throws Error with what was printed, when this is not printed in time */
   untilPrinted(pattern: RegExp): Promise<RegExpExecArray>;
+  /** What the panel says. */
+  untilReady(): Promise<ReadyDev>;
   /** npm's exit code, or null when a signal ended it. */
   readonly ended: Promise<number | null>;
 }
@@ -76,16 +84,21 @@ function startDev(
   for (const stream of [npm.stdout, npm.stderr]) {
     stream.setEncoding('utf8').on('data', (part: string) => (text += part));
   }
+  async function untilPrinted(pattern: RegExp): Promise<RegExpExecArray> {
+    for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(20)) {
+      const match = pattern.exec(text);
+      if (match) return match;
+    }
+    throw new Error(`Never printed: ${String(pattern)}. Printed was:\n${text}`);
+  }
   return {
     npm,
     output: () => text,
     ended,
-    async untilPrinted(pattern) {
-      for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(20)) {
-        const match = pattern.exec(text);
-        if (match) return match;
-      }
-      throw new Error(`Never printed: ${String(pattern)}. Printed was:\n${text}`);
+    untilPrinted,
+    async untilReady() {
+      const [, api = '', key = ''] = await untilPrinted(/^ {2}API +(http:\S+)$[^]*^ {2}API key +(dfk_\S+) /m);
+      return { api, authorization: `Bearer ${key}` };
     },
   };
 }
