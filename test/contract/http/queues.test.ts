@@ -1,0 +1,76 @@
+import { expect, it } from 'vitest';
+import { testDatabase } from '#test/support/database.ts';
+import { testClient, testService } from '#test/support/service.ts';
+
+const database = await testDatabase();
+const { apiUrl } = await testService(database, ['api']);
+const client = await testClient(database, apiUrl);
+
+const delayed = {
+  type: 'webhook.deliver',
+  payload: { url: 'https://example.com', body: 1 },
+  run_at: new Date(Date.now() + 3_600_000).toISOString(),
+};
+const queueOf = async (of = client): Promise<unknown> => {
+  const response = await of.request('GET', '/v1/queues');
+  return ((await response.json()) as { queues: unknown[] }).queues[0];
+};
+
+it('GET /v1/queues has every type, also one without jobs', async () => {
+  expect(await queueOf()).toEqual({
+    type: 'webhook.deliver',
+    depth: 0,
+    scheduled: 0,
+    processing: 0,
+    oldest_age_seconds: null,
+    paused: false,
+  });
+});
+
+it('POST /v1/queues/{type}/pause holds the organisation’s jobs back until resume, and can be repeated', async () => {
+  const neighbour = await testClient(database, apiUrl, 'neighbour');
+  const path = '/v1/queues/webhook.deliver';
+  for (const _ of [1, 2]) {
+    const paused = await client.request('POST', `${path}/pause`);
+    expect([paused.status, await paused.text()]).toEqual([204, '']);
+  }
+  await client.request('POST', '/v1/jobs/batch', {
+    jobs: [delayed, { ...delayed, run_at: '2026-01-01T00:00:00Z' }],
+  });
+  expect(await queueOf()).toMatchObject({
+    depth: 1,
+    scheduled: 1,
+    processing: 0,
+    oldest_age_seconds: expect.any(Number),
+    paused: true,
+  });
+  expect(await queueOf(neighbour)).toMatchObject({ depth: 0, paused: false });
+
+  for (const _ of [1, 2]) expect((await client.request('POST', `${path}/resume`)).status).toBe(204);
+  expect(await queueOf()).toMatchObject({ paused: false });
+});
+
+it('POST /v1/queues/{type}/pause refuses an unknown type', async () => {
+  const response = await client.request('POST', '/v1/queues/cake.bake/pause');
+  expect(response.status).toBe(422);
+  expect(await response.json()).toMatchObject({ code: 'job_type_unknown' });
+});
+
+it('GET /v1/job-types has the schema of each payload', async () => {
+  const response = await client.request('GET', '/v1/job-types');
+  expect(await response.json()).toMatchObject({
+    job_types: [
+      {
+        type: 'webhook.deliver',
+        payload: {
+          $schema: 'https://json-schema.org/draft/2020-12/schema',
+          type: 'object',
+          required: ['url', 'body'],
+          additionalProperties: false,
+        },
+        retry: { max_attempts: 8 },
+        timeout_seconds: 30,
+      },
+    ],
+  });
+});
