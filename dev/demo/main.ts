@@ -29,9 +29,10 @@ async function play(stopped: AbortSignal): Promise<boolean> {
         last,
       );
       if (last) {
-        console.log(
-          `\nEvery signature was verified with the package standardwebhooks. Log lines: ${service.log}`,
-        );
+        console.log(`
+"seen" is the order in which the receiver saw them; it verified every signature with the package standardwebhooks.
+The trace id is in the log lines of API and worker, in the database and in the receiver's headers.
+Log lines: ${service.log}`);
         return SCENES.every((scene, index) => endedAs(scene, jobs[index])) && overtaken(receiver.deliveries);
       }
     }

@@ -16,33 +16,33 @@ const completed = { status: 'completed', attempts: 1 } as const;
 /** Queued in this order for a worker that runs one job at a time. */
 export const SCENES: readonly Scene[] = [
   {
-    title: 'is delivered (slowly)',
+    title: 'slow delivery',
     path: '/slow',
     answers: [{ status: 204, afterMs: SLOW_MS }],
     ends: completed,
   },
   { title: 'waits its turn', path: '/waits', answers: [{ status: 204, afterMs: SLOW_MS }], ends: completed },
   {
-    title: 'is urgent and overtakes',
+    title: 'urgent, overtakes',
     path: '/urgent',
     answers: [{ status: 204 }],
     priority: 100,
     ends: completed,
   },
   {
-    title: 'fails once, is retried',
+    title: 'fails once, retried',
     path: '/retried',
     answers: [{ status: 503 }, { status: 204 }],
     ends: { status: 'completed', attempts: 2 },
   },
   {
-    title: 'is refused: dead letter',
+    title: 'refused, dead letter',
     path: '/refused',
     answers: [{ status: 410 }],
     ends: { status: 'failed', attempts: 1 },
   },
   {
-    title: 'is delayed by 3 s',
+    title: 'delayed by 3 s',
     path: '/delayed',
     answers: [{ status: 204 }],
     delayMs: 3000,

@@ -8,11 +8,11 @@ export interface Line {
 }
 
 const HEADER: Line = {
-  title: 'This job …',
+  title: 'job',
   status: 'status',
-  attempts: 'attempts',
-  arrived: 'arrived',
-  traceId: 'trace id, in every log line, the database and the receiver’s headers',
+  attempts: 'runs',
+  arrived: 'seen',
+  traceId: 'trace id',
 };
 
 /** A table that is drawn over itself on a terminal; elsewhere only its last state is printed. */
@@ -23,7 +23,11 @@ export function createTable(output: NodeJS.WriteStream) {
       if (!output.isTTY && !last) return;
       if (drawn > 0) output.write(`\u001B[${drawn}A\u001B[0J`);
       const rows = [HEADER, ...lines].map(({ title, status, attempts, arrived, traceId }) =>
-        `  ${title.padEnd(26)}${status.padEnd(12)}${attempts.padEnd(10)}${arrived.padEnd(9)}${traceId}`.trimEnd(),
+        // A line that wraps would count as one and be two.
+        `  ${title.padEnd(21)}${status.padEnd(11)}${attempts.padEnd(5)}${arrived.padEnd(7)}${traceId}`.slice(
+          0,
+          output.columns,
+        ),
       );
       output.write(`${rows.join('\n')}\n`);
       drawn = rows.length;

@@ -8,11 +8,11 @@ it(
   async () => {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, ['dev/demo/main.ts']);
     expect(stderr).toBe('');
-    expect(stdout).toMatch(/is delivered \(slowly\)\s+completed\s+1\s+#1\s+[0-9a-f]{32}/);
-    expect(stdout).toMatch(/is urgent and overtakes\s+completed\s+1\s+#2/);
+    expect(stdout).toMatch(/slow delivery\s+completed\s+1\s+#1\s+[0-9a-f]{32}/);
+    expect(stdout).toMatch(/urgent, overtakes\s+completed\s+1\s+#2/);
     expect(stdout).toMatch(/waits its turn\s+completed\s+1\s+#3/);
-    expect(stdout).toMatch(/fails once, is retried\s+completed\s+2\s+#\d #\d/);
-    expect(stdout).toMatch(/is refused: dead letter\s+failed\s+1/);
-    expect(stdout).toMatch(/is delayed by 3 s\s+completed\s+1/);
+    expect(stdout).toMatch(/fails once, retried\s+completed\s+2\s+#\d #\d/);
+    expect(stdout).toMatch(/refused, dead letter\s+failed\s+1/);
+    expect(stdout).toMatch(/delayed by 3 s\s+completed\s+1/);
   },
 );
