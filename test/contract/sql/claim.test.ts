@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type Claim, ORGANIZATION, connectQueue, only } from './queue.ts';
-import { newType, newWorker } from './roles.ts';
+import { type Claim, ORGANIZATION, connectQueue, newType, newWorker, only } from './queue.ts';
 
 const queue = await connectQueue();
 const { api, worker, queueJob, queueJobs, job, claim, report } = queue;

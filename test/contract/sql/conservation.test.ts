@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
-import { type Claim, ORGANIZATION, type Outcome, connectQueue } from './queue.ts';
-import { newType } from './roles.ts';
+import { type Claim, ORGANIZATION, type Outcome, connectQueue, newType } from './queue.ts';
 
 /*
  * Producers that commit or roll back, workers that report, retry, give back, forget and lose jobs, and clients that

@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
-import { type Claim, connectQueue, only } from './queue.ts';
-import { newType } from './roles.ts';
+import { type Claim, connectQueue, newType, only } from './queue.ts';
 
 /*
  * The first implementation of these functions, in another service, had the defects (a) to (h). Each is pinned here as

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type JobRow, ORGANIZATION, connectQueue, only } from './queue.ts';
-import { newType } from './roles.ts';
+import { type JobRow, ORGANIZATION, connectQueue, newType, only } from './queue.ts';
 
 const queue = await connectQueue();
 const { api, as, readonly, queueJob, job, claim, report } = queue;

@@ -1,13 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import {
-  type Roles,
-  type Session,
-  type Settings,
-  type Sql,
-  apply,
-  connectRoles,
-  newWorker,
-} from './roles.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Roles, type Session, type Settings, type Sql, apply, connectRoles } from './roles.ts';
 
 /** What every engine behind the functions shows of a job. */
 export interface JobRow {
@@ -65,12 +58,15 @@ export interface ClaimOptions {
   readonly minutes?: number;
 }
 
-export type Queue = Awaited<ReturnType<typeof connectQueue>>;
-
 /** The organisation that the tests act for unless they say otherwise. */
 export const ORGANIZATION = randomUUID();
-/** Alive until then whatever it does: it never beats, and this lock time-out is long. */
+/** The lock time-out of a claim that shall not expire. */
 const LONG_MINUTES = 30;
+/** A claim whose lock time-out is over at once. */
+export const EXPIRED: ClaimOptions = { minutes: 0 };
+/** The shortest silence that the database accepts. */
+export const DEAD_AFTER_SECONDS = 1;
+export const untilDead = async (): Promise<void> => await sleep(DEAD_AFTER_SECONDS * 1000 + 50);
 
 /** The queue through its functions and views, as the roles of a database of the test file's own. */
 export async function connectQueue() {
@@ -99,7 +95,26 @@ export async function connectQueue() {
     return row;
   }
 
-  return { ...roles, api, queueJobs, queueJob, job, ...workerSide(roles) };
+  const worker = workerSide(roles);
+
+  /** A job of a type of its own that a worker holds. */
+  async function claimed(
+    options: Partial<NewJob> = {},
+    { worker: workerId = newWorker(), ...claim }: Omit<ClaimOptions, 'limit'> = {},
+  ): Promise<Claim & { worker: string }> {
+    const type = newType();
+    await queueJob({ type, ...options });
+    return { ...only(await worker.claim(type, { worker: workerId, ...claim })), worker: workerId };
+  }
+
+  /** The same of a worker that beat once: dead `DEAD_AFTER_SECONDS` later, whatever the lock time-out. */
+  async function claimedByBeating(options: Partial<NewJob> = {}): Promise<Claim & { worker: string }> {
+    const id = newWorker();
+    await worker.beat(id, DEAD_AFTER_SECONDS);
+    return await claimed(options, { worker: id, minutes: 0 });
+  }
+
+  return { ...roles, api, queueJobs, queueJob, job, ...worker, claimed, claimedByBeating };
 }
 
 const workerSide = ({ worker, as }: Roles) => ({
@@ -140,7 +155,11 @@ const workerSide = ({ worker, as }: Roles) => ({
   },
 });
 
-/** The first claim of a job that must be there. */
+/** A job type that no other test uses. */
+export const newType = (): string => `test.${randomUUID()}`;
+export const newWorker = (): string => `worker-${randomUUID()}`;
+
+/** The one row that there must be. */
 export function only<T>(rows: readonly T[]): T {
   const [row] = rows;
   if (row === undefined || rows.length > 1) throw new Error(`Expected one row, not ${rows.length}.`);

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { Client, Pool, type QueryResultRow } from 'pg';
 import { afterAll } from 'vitest';
 import { type TestDatabase, testDatabase } from '../../support/database.ts';
@@ -107,7 +106,3 @@ const sqlOf =
     const { rows } = await connection.query({ text: parameterised, values });
     return rows as never;
   };
-
-/** A job type that no other test uses. */
-export const newType = (): string => `test.${randomUUID()}`;
-export const newWorker = (): string => `worker-${randomUUID()}`;

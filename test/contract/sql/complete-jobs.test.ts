@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { type Claim, connectQueue, newWorker, only } from './queue.ts';
+
+const { worker, as, queueJob, job, claim, claimed, report } = await connectQueue();
+
+const leaseOf = ({ job_id, lease_token }: Claim) => ({ job_id, lease_token });
+
+/** The ids of the jobs that took their outcomes. */
+const complete = async (outcomes: readonly object[]): Promise<string[]> => {
+  const rows = await worker<{ id: string }>`
+    select complete_jobs as id from ops.complete_jobs(${JSON.stringify(outcomes)})`;
+  return rows.map(({ id }) => id);
+};
+
+describe('ops.complete_jobs', () => {
+  it('reports many outcomes and says which took effect', async () => {
+    const [done, retried, lost] = [await claimed(), await claimed(), await claimed()];
+    await report(lost, { status: 'failed' });
+    const took = await complete([
+      { ...leaseOf(lost), status: 'completed' },
+      { ...leaseOf(done), status: 'completed', result: { n: [1, 'a'] } },
+      { ...leaseOf(retried), status: 'pending', backoff_seconds: 0.5 },
+      { job_id: randomUUID(), lease_token: randomUUID(), status: 'completed' },
+      { job_id: null, lease_token: null, status: 'completed' },
+    ]);
+    expect(took.toSorted()).toEqual([done.job_id, retried.job_id].toSorted());
+    expect(await job(done.job_id)).toMatchObject({ status: 'completed', result: { n: [1, 'a'] } });
+    expect(await job(retried.job_id)).toMatchObject({ status: 'pending', result: null });
+    expect(await job(lost.job_id)).toMatchObject({ status: 'failed', result: null });
+  });
+
+  it('needs a token: the setting of the transaction and a live lease are not enough', async () => {
+    const mine = await claimed();
+    const rows = await as('worker', { lease_token: mine.lease_token })`
+      select ops.complete_jobs(${JSON.stringify([{ job_id: mine.job_id, status: 'completed' }])})`;
+    expect(rows).toEqual([]);
+  });
+
+  it('gives a job back with its attempt, at its old place in the queue', async () => {
+    const mine = await claimed({ max_attempts: 1 });
+    await queueJob({ type: mine.job_type });
+    expect(await report(mine, { status: 'released' })).toBe(true);
+    expect(await job(mine.job_id)).toMatchObject({ status: 'pending', attempts: 0, finished_at: null });
+    const again = only(await claim(mine.job_type, { worker: newWorker() }));
+    expect(again).toMatchObject({ job_id: mine.job_id, attempts: 1 });
+    expect(await report(mine, { status: 'completed' }), 'the lease went with it').toBe(false);
+  });
+
+  it('takes nothing of a batch with a fault, so that the caller can send its outcomes one by one', async () => {
+    const [good, bad] = [await claimed(), await claimed()];
+    const outcomes = [
+      { ...leaseOf(good), status: 'completed' },
+      { ...leaseOf(bad), status: 'nonsense' },
+    ];
+    await expect(complete(outcomes)).rejects.toMatchObject({ code: '22023' });
+    expect(await report(good, { status: 'completed' })).toBe(true);
+  });
+
+  it('takes the first of two outcomes of one attempt', async () => {
+    const mine = await claimed();
+    const outcome = { ...leaseOf(mine), status: 'completed' };
+    expect(await complete([outcome, { ...outcome, status: 'failed' }])).toEqual([mine.job_id]);
+  });
+
+  it('reports nothing from an empty array', async () => {
+    expect(await complete([])).toEqual([]);
+  });
+});

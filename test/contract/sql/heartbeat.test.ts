@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { DEAD_AFTER_SECONDS, connectQueue, newWorker, untilDead } from './queue.ts';
+
+const { api, worker, beat, claimedByBeating } = await connectQueue();
+
+describe('ops.register_heartbeat', () => {
+  it('returns the worker id and is repeatable, from many connections at once', async () => {
+    const id = newWorker();
+    const beats = Array.from(
+      { length: 8 },
+      async () => await worker`select ops.register_heartbeat(${id}, 'test', 'localhost', 'running') as id`,
+    );
+    for (const rows of await Promise.all(beats)) expect(rows).toEqual([{ id }]);
+    expect(await api()`select id, alive from ops.workers where id = ${id}`).toEqual([{ id, alive: true }]);
+  });
+
+  it('keeps how long the worker may be silent', async () => {
+    const id = newWorker();
+    await beat(id, DEAD_AFTER_SECONDS);
+    await worker`select ops.register_heartbeat(${id}, 'test')`;
+    await untilDead();
+    expect(await api()`select alive from ops.workers where id = ${id}`).toEqual([{ alive: false }]);
+  });
+
+  it.for([
+    ['no worker', null, 'test', 'running'],
+    ['an empty worker', '', 'test', 'running'],
+    ['a worker of 201 characters', 'x'.repeat(201), 'test', 'running'],
+    ['no worker type', 'w', null, 'running'],
+    ['an empty worker type', 'w', '', 'running'],
+    ['no status', 'w', 'test', null],
+    ['an unknown status', 'w', 'test', 'asleep'],
+  ] as const)('refuses %s with 22023', async ([, id, type, status]) => {
+    const work = worker`select ops.register_heartbeat(${id}, ${type}, null, ${status})`;
+    await expect(work).rejects.toMatchObject({ code: '22023' });
+  });
+});
+
+describe('ops.worker_beat', () => {
+  it.for([0, 0.5, 3601, 'NaN', 'Infinity'])('refuses %j seconds of silence with 22023', async (seconds) => {
+    const work = worker`select ops.worker_beat(${newWorker()}, 'test', null, 'running', ${seconds}, null)`;
+    await expect(work).rejects.toMatchObject({ code: '22023' });
+  });
+
+  it('returns the tokens of others and of nobody', async () => {
+    const mine = await claimedByBeating();
+    const theirs = await claimedByBeating();
+    const tokens = [mine.lease_token, theirs.lease_token];
+    expect(await beat(mine.worker, DEAD_AFTER_SECONDS, tokens)).toEqual([theirs.lease_token]);
+  });
+});
