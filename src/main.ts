@@ -1,4 +1,5 @@
 import { UsageError, commands } from './composition/commands.ts';
+import { runUntilSignal } from './composition/lifecycle.ts';
 import { reasonOf } from './composition/reason.ts';
 import { ConfigurationError } from './config/load.ts';
 
@@ -16,11 +17,10 @@ async function main([name = '', ...args]: string[]): Promise<void> {
   const roles = Object.hasOwn(ROLES, name) ? ROLES[name as keyof typeof ROLES] : undefined;
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (roles && args.length === 0) {
-    const [{ serve }, { runUntilSignal }] = await Promise.all([
-      import('./composition/serve.ts'),
-      import('./composition/lifecycle.ts'),
-    ]);
-    runUntilSignal(await serve(roles, process.env));
+    await runUntilSignal(async () => {
+      const { serve } = await import('./composition/serve.ts');
+      return await serve(roles, process.env);
+    });
   } else if (command) {
     process.stdout.write(`${await command(args, process.env)}\n`);
   } else {
