@@ -47,7 +47,12 @@ export interface TestClient {
   readonly key: string;
   readonly organizationId: string;
   /** A request as this organisation; `body` is sent as JSON. */
-  request(method: string, path: string, body?: unknown): Promise<Response>;
+  request(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Response>;
 }
 
 /** A client with a key of an organisation of its own. */
@@ -65,12 +70,13 @@ export async function testClient(
   return {
     key,
     organizationId,
-    request: async (method, path, body) =>
+    request: async (method, path, body, headers) =>
       await fetch(new URL(path, apiUrl), {
         method,
         headers: {
           authorization: `Bearer ${key}`,
           ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       }),
