@@ -137,7 +137,7 @@ describe('a webhook', () => {
 describe('[ARC-7] a webhook ends in time when the receiver', () => {
   it('says nothing', async () => {
     const { url } = await receiver(() => {});
-    expect(await soon(sender()(url))).toMatchObject({
+    expect(await soon(sender({ connectTimeoutMs: 10_000 })(url))).toMatchObject({
       name: 'NoAnswer',
       message: expect.stringMatching(/^127\.0\.0\.1:\d+ gave no answer\.$/) as string,
     });
@@ -162,7 +162,7 @@ describe('[ARC-7] a webhook ends in time when the receiver', () => {
         clearInterval(timer);
       });
     });
-    expect(await soon(sender()(url))).toEqual({ status: 200 });
+    expect(await soon(sender({ responseTimeoutMs: 10_000 })(url))).toEqual({ status: 200 });
   });
 
   it('sends a body without an end, which is not read to it', async () => {
@@ -171,13 +171,22 @@ describe('[ARC-7] a webhook ends in time when the receiver', () => {
       response.writeHead(200);
       const chunk = Buffer.alloc(65_536);
       const more = (): void => {
-        while (!response.destroyed && response.write(chunk)) sent += chunk.length;
+        if (response.destroyed) return;
+        sent += chunk.length;
+        if (response.write(chunk)) setImmediate(more);
       };
       response.on('drain', more);
       more();
     });
     expect(await soon(sender()(url))).toEqual({ status: 200 });
     expect(sent).toBeLessThan(16 * 1024 * 1024);
+  });
+
+  it('leaves so many others waiting that there is no connection for this one', async () => {
+    const { url } = await receiver(() => {});
+    const send = sender({ connectTimeoutMs: 200, responseTimeoutMs: 1000 });
+    const ends = await Promise.all(Array.from({ length: 50 }, async () => await soon(send(url))));
+    expect(ends).toEqual(ends.map(() => expect.objectContaining({ name: 'NoAnswer' }) as unknown));
   });
 
   it('hangs up', async () => {

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { StoredJob } from '#test/support/memory-queue.ts';
 import { busy, job, pass, settled, workerOn } from './setup.ts';
 
 beforeEach(() => {
@@ -50,6 +51,19 @@ it('finds by polling what no notification told it of, also while other jobs keep
   await settled(worker.drain());
 });
 
+it('polls at its interval also when a job ends in between', async () => {
+  const { worker, add } = workerOn([
+    job('nap', async (payload, { signal }) => await busy(Number(payload), signal)),
+  ]);
+  await settled(worker.start());
+  add('nap', { payload: 400 });
+  await pass(420);
+  const unannounced = add('nap', { payload: 1, notify: false });
+  await pass(120);
+  expect(unannounced.status).toBe('completed');
+  await settled(worker.drain());
+});
+
 it('never has two claims under way, and never runs more jobs than it may', async () => {
   let running = 0;
   let most = 0;
@@ -84,46 +98,59 @@ it('claims ahead for quick handlers, so that a claim carries many jobs', async (
   await settled(worker.drain());
 });
 
-it('starts the most urgent of what it has first', async () => {
+it('starts the most urgent of what it has first, though it came last', async () => {
   const order: string[] = [];
-  const { worker, add } = workerOn(
-    [
-      job('note', async (payload) => {
-        order.push(String(payload));
-        return null;
-      }),
-    ],
-    { concurrency: 1 },
-  );
-  add('note', { payload: 'usual' });
-  add('note', { payload: 'least', priority: -100 });
-  add('note', { payload: 'urgent', priority: 100 });
+  const note = job('note', async (payload, { signal }) => {
+    order.push(String(payload));
+    return await busy(20, signal);
+  });
+  const { worker, add } = workerOn([job('quick', async () => null), note], { concurrency: 1 });
   await settled(worker.start());
-  await pass(100);
-  expect(order).toEqual(['urgent', 'usual', 'least']);
+  for (let n = 0; n < 100; n += 1) add('quick');
+  await pass(200);
+  for (const payload of ['first', 'second', 'third', 'fourth']) add('note', { payload });
+  await pass(5);
+  add('note', { payload: 'urgent', priority: 100 });
+  await pass(200);
+  expect(order).toEqual(['first', 'urgent', 'second', 'third', 'fourth']);
   await settled(worker.drain());
 });
 
-it('gives jobs back when its slots stay taken, with their attempts', async () => {
+/** A worker whose two slots are taken for long, with quick jobs behind that were fetched ahead. */
+async function congested() {
   const quick = job('quick', async () => null);
   const slow = job('slow', async (_payload, { signal }) => await busy(10_000, signal));
-  const { worker, add, jobs } = workerOn([quick, slow], { concurrency: 2 });
-  await settled(worker.start());
-  for (let n = 0; n < 200; n += 1) add('quick');
+  const setup = workerOn([quick, slow]);
+  await settled(setup.worker.start());
+  for (let n = 0; n < 200; n += 1) setup.add('quick');
   await pass(200);
-  // The slots are taken for long by what was fetched together with quick ones.
-  const first = [add('slow', { priority: 1 }), add('slow', { priority: 1 })];
-  const behind = Array.from({ length: 20 }, () => add('quick'));
-  await pass(100);
-  expect(first.map(({ status }) => status)).toEqual(['processing', 'processing']);
-  const fetchedAhead = behind.filter(({ status }) => status === 'processing');
-  expect(fetchedAhead.length).toBeGreaterThan(0);
-  await pass(60);
-  expect(behind.every(({ status, attempts }) => status === 'pending' && attempts === 0)).toBe(true);
-  await pass(9000);
-  expect(behind.every(({ attempts }) => attempts === 0)).toBe(true);
-  expect(jobs.filter(({ status }) => status === 'completed')).toHaveLength(200);
-  await settled(worker.drain());
+  const blocking = [setup.add('slow', { priority: 1 }), setup.add('slow', { priority: 1 })];
+  const behind = Array.from({ length: 20 }, () => setup.add('quick'));
+  await pass(50);
+  expect(blocking.map(({ status }) => status)).toEqual(['processing', 'processing']);
+  expect(behind.filter(({ status }) => status === 'processing').length).toBeGreaterThan(0);
+  return { ...setup, behind };
+}
+const untouched = ({ status, attempts }: StoredJob): boolean => status === 'pending' && attempts === 0;
+
+describe('with jobs that were fetched ahead and slots that stay taken', () => {
+  it('gives them back before they have waited for too long, and fetches none again', async () => {
+    const { worker, behind, claims } = await congested();
+    await pass(110);
+    expect(behind.every(untouched)).toBe(true);
+    const before = claims.length;
+    await pass(9000);
+    expect(claims).toHaveLength(before);
+    await settled(worker.drain());
+  });
+
+  it('[AV-6] gives them back at once when it drains', async () => {
+    const { worker, behind } = await congested();
+    const drained = worker.drain();
+    await pass(5);
+    expect(behind.every(untouched)).toBe(true);
+    await settled(drained);
+  });
 });
 
 it('[Q-5] retries with back-off, then succeeds', async () => {
@@ -211,13 +238,13 @@ it('[Q-6] aborts all jobs itself when it could not beat for so long, and works a
 });
 
 it('claims nothing before the first beat arrived', async () => {
-  const { worker, add, faults, claims } = workerOn([job('sum', async () => null)]);
+  const { worker, add, faults, calls } = workerOn([job('sum', async () => null)]);
   const queued = add('sum');
   faults.unavailable = true;
   await settled(worker.start());
   await pass(10_000);
   faults.unavailable = false;
-  expect(claims).toEqual([]);
+  expect(calls).not.toContain('claim');
   await pass(2500);
   expect(queued.status).toBe('completed');
   await settled(worker.drain());
