@@ -95,7 +95,10 @@ function superviseApp(
       end(code === 0 ? 0 : 1);
     },
 
-    onFault: (error) => print(`${reasonOf(error)}; the app starts again when you save a file`),
+    onFault(error) {
+      print(reasonOf(error));
+      print('the app starts when you save a file; npm run dev -- --reset begins with an empty database');
+    },
   });
 }
 

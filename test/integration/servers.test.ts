@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connect } from 'amqplib';
@@ -59,7 +59,10 @@ describe('an embedded PostgreSQL', () => {
   const directory = temporaryDirectory('owned');
   const postmaster = (): number =>
     Number(readFileSync(join(directory, 'data', 'postmaster.pid'), 'utf8').split('\n')[0]);
-  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  afterAll(async () => {
+    await vi.waitUntil(() => !existsSync(join(directory, 'data', 'postmaster.pid')), { timeout: 5000 });
+    rmSync(directory, { recursive: true, force: true });
+  });
 
   it('ends within 5 s of the SIGKILL of its owner, and keeps what was committed', async () => {
     const { owner, url } = await startOwner(directory);
