@@ -7,6 +7,7 @@ import { MEMORY_WAIT_LIMIT_MS } from '#src/adapters/inbound/worker/prefetch.ts';
 import { DomainError } from '#src/domain/errors.ts';
 import type { JsonValue } from '#src/domain/jobs/job.ts';
 import { testDatabase } from '#test/support/database.ts';
+import { tcpProxy } from '#test/support/tcp-proxy.ts';
 import { job, workerOn } from '#test/support/worker.ts';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 
@@ -245,6 +246,41 @@ describe('a worker on PostgreSQL', () => {
     expect(waits.length).toBeGreaterThanOrEqual(700);
     expect(waits[Math.floor(waits.length * 0.95)]).toBeLessThan(MEMORY_WAIT_LIMIT_MS);
   });
+
+  it('[Q-3] survives a silent connection longer than it may be silent itself, and says so in two lines', async () => {
+    const proxy = await tcpProxy(urls.worker);
+    onTestFinished(proxy.close);
+    const worker = workerOn(proxy.url, [nap]);
+    onTestFinished(worker.stop);
+    await worker.start();
+    const ids = await queueJobs(
+      'nap',
+      Array.from({ length: 60 }, () => 100),
+    );
+    await sleep(300);
+    proxy.freeze();
+    await sleep(4000);
+    proxy.thaw();
+    for (const id of ids) await untilStatus(id, 'completed');
+    const accepted = await sql('select count(*) as n from public.accepted where job_id = any ($1)', ids);
+    expect(Number(accepted[0]?.['n'])).toBe(60);
+    expect(worker.logged('database unavailable, the worker waits for it')).toHaveLength(1);
+    expect(worker.logged('database available again')).toHaveLength(1);
+  }, 20_000);
+
+  it('[AV-6] ends its drain also while the database is silent', async () => {
+    const proxy = await tcpProxy(urls.worker);
+    onTestFinished(proxy.close);
+    const worker = workerOn(proxy.url, [nap]);
+    await worker.start();
+    const id = await queueJob('nap', 60_000);
+    await untilStatus(id, 'processing');
+    proxy.freeze();
+    const startedAt = performance.now();
+    await worker.stop();
+    expect(performance.now() - startedAt).toBeLessThan(12_000);
+    await sql('delete from ops.job where id = $1', id);
+  }, 30_000);
 
   it('[Q-3] gets jobs back that were claimed by an answer which never arrived', async () => {
     let lost = 0;

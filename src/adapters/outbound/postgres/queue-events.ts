@@ -13,6 +13,11 @@ export interface QueueEventsOptions {
 const READY = 'ops_job_ready';
 const CANCELLED = 'ops_job_cancelled';
 
+/** Without a goodbye: a half-open connection would never answer it, and this one has nothing left to say. */
+const close = (client: Client): void => {
+  client.connection.stream.destroy();
+};
+
 /**
  * NOTIFY on a connection of its own. A silent connection looks like a quiet queue, so it is probed; a broken one is
  * opened again at the next probe, and what was missed meanwhile is found by looking.
@@ -47,7 +52,7 @@ export function postgresQueueEvents({
     client = undefined;
     if (stopped) return;
     onError(error);
-    if (broken) void close(broken);
+    if (broken) close(broken);
   }
 
   async function probe(handlers: Parameters<QueueEvents['start']>[0]): Promise<void> {
@@ -60,11 +65,6 @@ export function postgresQueueEvents({
     if (!stopped) timer = setTimeout(() => void probe(handlers), probeIntervalMs);
   }
 
-  /** A half-open connection never says goodbye: nobody waits for it, and there is nothing left to report. */
-  const close = async (broken: Client): Promise<void> => {
-    await broken.end().catch(onError);
-  };
-
   return {
     async start(handlers) {
       await probe(handlers);
@@ -72,7 +72,9 @@ export function postgresQueueEvents({
     async stop() {
       stopped = true;
       clearTimeout(timer);
-      await client?.end();
+      const open = client;
+      client = undefined;
+      if (open) close(open);
     },
   };
 }
