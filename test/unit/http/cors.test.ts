@@ -51,6 +51,14 @@ describe('[SEC-10] CORS', () => {
     expect((await request({ url, headers: { origin } })).headers['access-control-allow-origin']).toBe('*');
   });
 
+  it('answers OPTIONS that is no preflight without a body of another kind', async () => {
+    const allowed = await testApi({ options: { corsOrigins: [origin] } });
+    const response = await allowed.request({ url, method: 'OPTIONS' });
+    expect([response.statusCode, response.body]).toEqual([204, '']);
+    const denied = await testApi();
+    expect((await denied.request({ url, method: 'OPTIONS' })).json()).toMatchObject({ status: 404 });
+  });
+
   it('lets a listed origin read a refusal, too', async () => {
     const { request } = await testApi({ options: { corsOrigins: [origin] } });
     const response = await request({ url, headers: { origin, authorization: '' } });

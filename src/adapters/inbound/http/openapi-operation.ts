@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { PROBLEM_MEDIA_TYPE, PROBLEM_TYPES, type ProblemCode } from './problems/problems.ts';
-import './schemas/problem.ts';
+import { problem } from './schemas/problem.ts';
 
 const ALWAYS: readonly ProblemCode[] = [
   'request_malformed',
@@ -15,7 +15,8 @@ const WITH_BODY: readonly ProblemCode[] = ['body_too_large', 'media_type_unsuppo
 
 /** Adds what follows from a route's policy: whether it needs a key, and every problem that it can answer with. */
 export function documentOperation(schema: FastifySchema, { config, method }: RouteOptions): FastifySchema {
-  const successes = describe((schema.response ?? {}) as Record<string, object>);
+  if (schema.hide) return schema;
+  const successes = describe(schema.response as Record<string, object>);
   if (config?.permission === undefined) return { ...schema, security: [], response: successes };
   const codes = [
     ...ALWAYS,
@@ -35,7 +36,7 @@ const describe = (responses: Readonly<Record<string, object>>) =>
     Object.entries(responses).map(([status, schema]) => [
       status,
       status === '204'
-        ? { ...schema, description: STATUS_CODES[status] }
+        ? schema
         : { description: STATUS_CODES[status], content: { 'application/json': { schema } } },
     ]),
   );
@@ -47,7 +48,7 @@ function problemResponses(codes: readonly ProblemCode[]) {
       status,
       {
         description: ofStatus.map((code) => `\`${code}\``).join(', '),
-        content: { [PROBLEM_MEDIA_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
+        content: { [PROBLEM_MEDIA_TYPE]: { schema: problem } },
       },
     ]),
   );

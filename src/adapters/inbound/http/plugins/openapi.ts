@@ -27,10 +27,8 @@ export const openapi = fp(
           },
         },
       },
-      transform: ({ route, ...document }) => {
-        const { schema, url } = jsonSchemaTransform({ route, ...document });
-        return { schema: documentOperation(schema, route), url };
-      },
+      transform: ({ schema, route, ...document }) =>
+        jsonSchemaTransform({ ...document, route, schema: documentOperation(schema, route) }),
       transformObject: (document) => withoutInputs(jsonSchemaTransformObject(document)),
     });
     done();
