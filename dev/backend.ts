@@ -69,10 +69,12 @@ export async function startBackend(options: BackendOptions, print: (line: string
 }
 
 async function startPostgres({ directory, remote }: BackendOptions, port: number): Promise<Server> {
-  const url = developerEnvironment()['DRAGONFLY_ADMIN_DATABASE_URL'];
+  const variable = 'DRAGONFLY_ADMIN_DATABASE_URL';
+  const url = developerEnvironment()[variable];
   if (url !== undefined && !remote) await refuseRemote(url);
   return await requireServer(postgres, {
     url,
+    variable,
     containers: containersFrom(process.env, 'fallback'),
     directory: join(directory, 'postgres'),
     durable: true,
@@ -90,8 +92,10 @@ async function refuseRemote(url: string): Promise<void> {
 }
 
 async function startRedis({ directory }: BackendOptions): Promise<Server | Absent> {
+  const variable = 'DRAGONFLY_REDIS_URL';
   return await resolveServer(redis, {
-    url: developerEnvironment()['DRAGONFLY_REDIS_URL'],
+    url: developerEnvironment()[variable],
+    variable,
     containers: containersFrom(process.env, 'never'),
     directory: join(directory, 'redis'),
     durable: false,

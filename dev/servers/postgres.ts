@@ -5,7 +5,7 @@ const PASSWORD = 'postgres';
 
 export const postgres: Service = {
   name: 'PostgreSQL',
-  hint: 'There is no embedded PostgreSQL for this platform: start a container engine or set TEST_DATABASE_URL.',
+  hint: 'There is no embedded PostgreSQL for this platform: start a container engine',
   container: {
     image: 'postgres:18.6-alpine@sha256:77f585114c32fbca283dc835b0596f4e52b51b4c6662d7810b2f4084f60a1873',
     port: 5432,

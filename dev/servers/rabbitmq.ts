@@ -12,7 +12,7 @@ const SCRIPTS = ['/usr/lib/rabbitmq/lib/*/sbin', '/opt/homebrew/opt/rabbitmq/sbi
 
 export const rabbitmq: Service = {
   name: 'RabbitMQ',
-  hint: 'Install it (apt-get install rabbitmq-server, brew install rabbitmq) or set TEST_AMQP_URL.',
+  hint: 'Install it (apt-get install rabbitmq-server, brew install rabbitmq)',
   container: {
     image:
       'rabbitmq:4.3-management-alpine@sha256:ce634665a8e7262384a793581c20cb8a46343887446eb391b77c814febeca4b2',

@@ -13,7 +13,7 @@ const VOLATILE = ['--save', '', '--appendonly', 'no'];
 
 export const redis: Service = {
   name: 'Redis',
-  hint: 'Install it (apt-get install redis-server, brew install redis) or set TEST_REDIS_URL.',
+  hint: 'Install it (apt-get install redis-server, brew install redis)',
   container: {
     image:
       'valkey/valkey:9.1.2-alpine@sha256:48332870af354a799964c0012ae1194a0bf2bf894eb508f945810596dc2d8d11',

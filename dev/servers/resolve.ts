@@ -4,6 +4,8 @@ import { type Absent, type Placement, type Server, type Service, never } from '.
 export interface Sources extends Placement {
   /** A server that somebody else runs. */
   readonly url?: string | undefined;
+  /** The variable in which that URL can be given, if there is one, for messages. */
+  readonly variable?: string;
   readonly containers: 'never' | 'fallback' | 'always';
 }
 
@@ -18,18 +20,19 @@ export const containersFrom = (
  * tests and benchmarks get their servers from.
  */
 export async function resolveServer(service: Service, sources: Sources): Promise<Server | Absent> {
-  const { url, containers } = sources;
+  const { url, variable, containers } = sources;
+  const hint = `${service.hint}${variable === undefined ? '' : `, or set ${variable}`}.`;
   if (url) return given(service, url);
   if (containers !== 'always') {
     const local = await service.startLocal(sources);
     if (local) return local;
-    if (containers === 'never') return { kind: 'absent', reason: `no program found. ${service.hint}` };
+    if (containers === 'never') return { kind: 'absent', reason: `no program found. ${hint}` };
   }
   const fault = await containerFault();
   if (fault === undefined) return await startContainer(service.name, service.container);
   if (containers === 'always')
     throw new Error(`SERVICES=containers, but no container engine answers: ${fault}`);
-  return { kind: 'absent', reason: `neither a program nor a container engine found. ${service.hint}` };
+  return { kind: 'absent', reason: `neither a program nor a container engine found. ${hint}` };
 }
 
 /** @throws Error when the server is absent */

@@ -42,7 +42,7 @@ export interface Container {
 /** One kind of server and its sources. */
 export interface Service {
   readonly name: string;
-  /** What to do when there is none. */
+  /** How to get one when there is none: a sentence without its end. */
   readonly hint: string;
   readonly container: Container;
   /** `undefined` when this machine has no such program. */

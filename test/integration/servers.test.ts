@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { connect } from 'amqplib';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
@@ -101,7 +102,7 @@ describe('an embedded PostgreSQL', () => {
 });
 
 async function startOwner(directory: string): Promise<{ owner: ChildProcess; url: string }> {
-  const script = join(import.meta.dirname, '../support/servers-owner.ts');
+  const script = fileURLToPath(new URL('../support/servers-owner.ts', import.meta.url));
   const owner = spawn(process.execPath, [script, directory], { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => void owner.kill('SIGKILL'));
   const [url] = (await once(createInterface(owner.stdout), 'line')) as [string];

@@ -17,16 +17,13 @@ type Resolve<T> = (service: Service, sources: Sources) => Promise<T>;
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const resolveOther: Resolve<Server | Absent> =
     process.env['REQUIRE_SERVICES'] === '1' ? requireServer : resolveServer;
-  const [database, cache, broker] = await Promise.all([
+  const finding = [
     find(postgres, 'TEST_DATABASE_URL', requireServer),
     find(redis, 'TEST_REDIS_URL', resolveOther),
     find(rabbitmq, 'TEST_AMQP_URL', resolveOther),
-  ]);
-  const servers = [database, cache, broker].filter((server): server is Server => server.kind !== 'absent');
-  const stopServers = async (): Promise<void> => {
-    await Promise.all(servers.map(async (server) => await server.stop()));
-  };
+  ] as const;
   try {
+    const [database, cache, broker] = await Promise.all(finding);
     const cluster = await createCluster(database.url);
     project.provide('cluster', cluster);
     project.provide('redis', provided(cache));
@@ -37,11 +34,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
       [rabbitmq, broker],
     ]);
     return async () => {
-      await dropCluster(cluster);
-      await stopServers();
+      try {
+        await dropCluster(cluster);
+      } finally {
+        await stopFound(finding);
+      }
     };
   } catch (error) {
-    await stopServers();
+    await stopFound(finding);
     throw error;
   }
 }
@@ -49,10 +49,20 @@ export default async function setup(project: TestProject): Promise<() => Promise
 const find = async <T>(service: Service, variable: string, resolve: Resolve<T>): Promise<T> =>
   await resolve(service, {
     url: process.env[variable],
+    variable,
     containers: containersFrom(process.env, 'fallback'),
     directory: temporaryDirectory(service.name.toLowerCase()),
     durable: false,
   });
+
+/** Also of those that started after another one had failed. */
+async function stopFound(finding: readonly Promise<Server | Absent>[]): Promise<void> {
+  const settled = await Promise.allSettled(finding);
+  const servers = settled.flatMap((result) =>
+    result.status === 'fulfilled' && result.value.kind !== 'absent' ? [result.value] : [],
+  );
+  await Promise.all(servers.map(async (server) => await server.stop()));
+}
 
 const provided = (server: Server | Absent): MaybeServer =>
   server.kind === 'absent' ? { reason: server.reason } : { url: server.url };
