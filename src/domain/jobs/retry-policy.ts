@@ -1,9 +1,12 @@
 /** Exponential back-off: initialDelaySeconds × factor^(attempt − 1), at most maxDelaySeconds. */
-export interface RetryPolicy {
-  readonly maxAttempts: number;
+export interface Backoff {
   readonly initialDelaySeconds: number;
   readonly factor: number;
   readonly maxDelaySeconds: number;
+}
+
+export interface RetryPolicy extends Backoff {
+  readonly maxAttempts: number;
 }
 
 export const DEFAULT_RETRY: RetryPolicy = {
@@ -19,7 +22,8 @@ export const DEFAULT_RETRY: RetryPolicy = {
  * @param attempt the attempt that failed, from 1
  * @param random a number in [0, 1)
  */
-export function backoffSeconds(policy: RetryPolicy, attempt: number, random: number): number {
-  const delay = Math.min(policy.initialDelaySeconds * policy.factor ** (attempt - 1), policy.maxDelaySeconds);
+export function backoffSeconds(backoff: Backoff, attempt: number, random: number): number {
+  const { initialDelaySeconds, factor, maxDelaySeconds } = backoff;
+  const delay = Math.min(initialDelaySeconds * factor ** (attempt - 1), maxDelaySeconds);
   return delay / 2 + (delay / 2) * random;
 }

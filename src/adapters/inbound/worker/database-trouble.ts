@@ -1,12 +1,10 @@
 import { DomainError } from '#src/domain/errors.ts';
-import { type RetryPolicy, backoffSeconds } from '#src/domain/jobs/retry-policy.ts';
+import { type Backoff, backoffSeconds } from '#src/domain/jobs/retry-policy.ts';
 import type { Logger } from 'pino';
 import type { WorkerMetrics } from './metrics.ts';
 
 /** Soon enough to be back with the database, rarely enough not to be what keeps it down. */
-const RETRY: Omit<RetryPolicy, 'maxAttempts'> = { initialDelaySeconds: 0.1, factor: 2, maxDelaySeconds: 2 };
-/** Attempts after which the delay has long stopped growing. */
-const MAX_EXPONENT = 10;
+const RETRY: Backoff = { initialDelaySeconds: 0.1, factor: 2, maxDelaySeconds: 2 };
 
 export type Operation = 'claim' | 'complete' | 'beat';
 
@@ -42,4 +40,4 @@ export const isUnavailable = (error: unknown): boolean =>
 
 /** Milliseconds until the next try after so many failures in a row. */
 export const retryDelayMs = (failures: number): number =>
-  backoffSeconds({ ...RETRY, maxAttempts: Infinity }, Math.min(failures, MAX_EXPONENT), Math.random()) * 1000;
+  backoffSeconds(RETRY, failures, Math.random()) * 1000;

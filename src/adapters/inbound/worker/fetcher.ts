@@ -26,13 +26,13 @@ export function createFetcher({ pollIntervalMs, demand, claim, accept, trouble }
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       const limit = worthALook ? demand() : 0;
-      if (limit > 0) await look(limit);
+      if (limit > 0) accept(await look(limit));
       else await attention.wait(worthALook ? pollIntervalMs : Math.max(nextPollAt - performance.now(), 0));
       worthALook ||= performance.now() >= nextPollAt;
     }
   }
 
-  async function look(limit: number): Promise<void> {
+  async function look(limit: number): Promise<ClaimedJob[]> {
     worthALook = false;
     nextPollAt = performance.now() + pollIntervalMs;
     try {
@@ -40,12 +40,13 @@ export function createFetcher({ pollIntervalMs, demand, claim, accept, trouble }
       failures = 0;
       trouble.worked();
       worthALook ||= jobs.length === limit;
-      accept(jobs);
+      return jobs;
     } catch (error) {
       trouble.failed('claim', error);
       worthALook = true;
       failures += 1;
       await pause(retryDelayMs(failures), stopping.signal);
+      return [];
     }
   }
 

@@ -34,17 +34,20 @@ export function createHeartbeat(options: HeartbeatOptions) {
       const lost = await beat('running', leaseTokens());
       failures = 0;
       trouble.worked();
-      clearTimeout(silence);
-      silence = setTimeout(fallSilent, startedAt + abortAfterMs - performance.now());
-      if (lost.size > 0) onLost(lost);
-      if (!alive) {
-        alive = true;
-        onAlive();
-      }
+      arrived(startedAt, lost);
     } catch (error) {
       trouble.failed('beat', error);
       failures += 1;
     }
+  }
+
+  function arrived(startedAt: number, lost: ReadonlySet<string>): void {
+    clearTimeout(silence);
+    silence = setTimeout(fallSilent, startedAt + abortAfterMs - performance.now());
+    if (lost.size > 0) onLost(lost);
+    if (alive) return;
+    alive = true;
+    onAlive();
   }
 
   function fallSilent(): void {
