@@ -4,7 +4,6 @@ import { apiKeyFormat } from '#src/adapters/outbound/api-key/format.ts';
 import { postgresApiKeys } from '#src/adapters/outbound/postgres/api-keys.ts';
 import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
 import { postgresTransactions } from '#src/adapters/outbound/postgres/transactions.ts';
-import { openRedis, redisCheck } from '#src/adapters/outbound/redis/client.ts';
 import { redisCounters } from '#src/adapters/outbound/redis/counters.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
 import { makeKeyUse } from '#src/application/access/key-use.ts';
@@ -22,7 +21,7 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
   const { metrics, readiness, tracing } = base;
   const logger = base.loggerOf('api');
   const pool = await openDatabase(config, config.DRAGONFLY_API_DATABASE_URL, 'api', base);
-  const redis = connectRedis(config, base);
+  const redis = await connectRedis(config, base);
 
   const keys = postgresApiKeys(pool);
   const keyUse = makeKeyUse(keys, (error) => {
@@ -77,9 +76,10 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
   };
 }
 
-/** Optional: without Redis each process counts for itself. */
-function connectRedis(config: Config<'api'>, { checks, logger }: Base) {
+/** Optional: without Redis each process counts for itself, and saves the memory and the time of loading its client. */
+async function connectRedis(config: Config<'api'>, { checks, logger }: Base) {
   if (config.DRAGONFLY_REDIS_URL === undefined) return undefined;
+  const { openRedis, redisCheck } = await import('#src/adapters/outbound/redis/client.ts');
   const redis = openRedis(config.DRAGONFLY_REDIS_URL, (error) => {
     logger.debug({ error }, 'connection to Redis lost');
   });
