@@ -19,12 +19,14 @@ export interface Runner {
   /** Starts the app or restarts it. What is asked for during a start follows it, once. */
   run(): Promise<void>;
   stop(): Promise<void>;
+  /** Ends the app at once, also while it is being stopped. */
   kill(): void;
 }
 
 export function createRunner(options: RunnerOptions): Runner {
   const choosePorts = createPortChooser();
   let current: App | undefined;
+  let last: App | undefined;
   let state: 'idle' | 'starting' | 'closed' = 'idle';
   let again = false;
 
@@ -51,6 +53,7 @@ export function createRunner(options: RunnerOptions): Runner {
     const { ports, notes } = await choosePorts(environment);
     const app = startApp({ ...environment, ...ports });
     current = app;
+    last = app;
     const urls = await app.ready;
     if (urls) {
       options.onReady(urls, notes);
@@ -82,6 +85,6 @@ export function createRunner(options: RunnerOptions): Runner {
       state = 'closed';
       await stopCurrent();
     },
-    kill: () => current?.kill(),
+    kill: () => last?.kill(),
   };
 }

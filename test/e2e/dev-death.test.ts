@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Dev, devCheckout } from '#test/support/dev-checkout.ts';
 import { queueJob, readJob } from '#test/support/dev-jobs.ts';
 import { listeningPorts, processOf } from '#test/support/processes.ts';
@@ -44,16 +45,30 @@ describe.runIf(process.platform === 'linux')(
       expect(listeningPorts().filter((port) => ports.includes(port))).toEqual([]);
     });
 
-    it('also when the app hangs instead of ending', async () => {
-      const main = join(checkout.directory, 'src/main.ts');
-      const hang = `process.on('disconnect', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0));`;
-      writeFileSync(main, `${hang}\n${readFileSync(main, 'utf8')}`);
-      const dev = checkout.dev();
-      const ready = await dev.untilReady();
-      for (const job of jobs) expect((await readJob(ready, job)).status).toBe(200);
+    describe('also when the app hangs instead of ending:', () => {
+      beforeAll(() => {
+        const main = join(checkout.directory, 'src/main.ts');
+        const hang = `process.on('disconnect', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0));`;
+        writeFileSync(main, `${hang}\n${readFileSync(main, 'utf8')}`);
+      });
 
-      process.kill(victims['the supervisor'](), 'SIGKILL');
-      await vi.waitUntil(() => checkout.processes().size === 0, { timeout: 5000, interval: 50 });
+      it('after SIGKILL to the supervisor', async () => {
+        const ready = await checkout.dev().untilReady();
+        for (const job of jobs) expect((await readJob(ready, job)).status).toBe(200);
+        process.kill(victims['the supervisor'](), 'SIGKILL');
+        await vi.waitUntil(() => checkout.processes().size === 0, { timeout: 5000, interval: 50 });
+      });
+
+      it('and at once after a second SIGINT', async () => {
+        const ready = await checkout.dev().untilReady();
+        for (const job of jobs) expect((await readJob(ready, job)).status).toBe(200);
+        const supervisor = victims['the supervisor']();
+        process.kill(supervisor, 'SIGINT');
+        await sleep(600);
+        expect([...checkout.processes().keys()]).toContain(supervisor);
+        process.kill(supervisor, 'SIGINT');
+        await vi.waitUntil(() => checkout.processes().size === 0, { timeout: 1500, interval: 50 });
+      });
     });
   },
 );

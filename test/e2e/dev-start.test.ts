@@ -97,9 +97,10 @@ describe.runIf(process.platform === 'linux')('npm run dev', () => {
     await dev.untilPrinted(/DRAGONFLY_RATE_LIMT_ANONYMOUS[^]*\.env was saved[^]*ready at http:\S+ after/);
   });
 
-  it('ends with exit code 0, leaving nothing', async () => {
+  it('drains and ends with exit code 0, leaving nothing', async () => {
     process.kill(processOf(checkout.processes(), /^node dev\/main\.ts$/), 'SIGTERM');
     expect(await dev.ended).toBe(0);
+    expect(dev.output()).toContain('"message":"service stopped"');
     expect([...checkout.processes().values()]).toEqual([]);
   });
 });
