@@ -2,11 +2,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type Dev, devCheckout } from '#test/support/dev-checkout.ts';
+import { type Dev, type DevCheckout, devCheckout } from '#test/support/dev-checkout.ts';
 import { queueJob, readJob } from '#test/support/dev-jobs.ts';
 import { listeningPorts, processOf } from '#test/support/processes.ts';
 
-const checkout = await devCheckout();
+let checkout: DevCheckout;
+beforeAll(async () => {
+  checkout = await devCheckout();
+});
 afterEach(() => checkout.kill());
 afterAll(async () => await checkout.remove());
 

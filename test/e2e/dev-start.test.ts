@@ -2,18 +2,26 @@ import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { afterAll, describe, expect, it } from 'vitest';
-import { devCheckout } from '#test/support/dev-checkout.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Dev, type DevCheckout, devCheckout } from '#test/support/dev-checkout.ts';
 import { processOf } from '#test/support/processes.ts';
 
-const checkout = await devCheckout();
-afterAll(async () => await checkout.remove());
+let checkout: DevCheckout;
+let dev: Dev;
+const busy = createServer();
+beforeAll(async () => {
+  checkout = await devCheckout();
+  busy.listen(Number(checkout.ports.PORT), '127.0.0.1');
+  dev = checkout.dev();
+});
+afterAll(async () => {
+  busy.close();
+  await checkout.remove();
+});
 const inCheckout = (path: string): string => join(checkout.directory, path);
 
 /** Each test goes on where the one before it left off, because every start costs seconds. */
 describe.runIf(process.platform === 'linux')('npm run dev', () => {
-  const busy = createServer().listen(Number(checkout.ports.PORT), '127.0.0.1');
-  const dev = checkout.dev();
   let api = '';
   let authorization = '';
 
