@@ -60,6 +60,9 @@ export function createPool(options: PoolOptions): Pool {
     maxLifetimeSeconds: 1800,
   });
   pool.on('error', options.onIdleError);
+  // The pool listens to idle connections only, and an error that nobody listens to ends the process. In use, it is the
+  // queries that say what became of their connection.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 
