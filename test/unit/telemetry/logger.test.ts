@@ -52,3 +52,16 @@ it('keeps type, message, stack and cause of an error', () => {
     error: { type: 'Error', message: 'outer: inner', stack: expect.any(String) },
   });
 });
+
+it('[SEC-1] [OBS-2] tells of an error nothing of what hangs on it, but its code', () => {
+  const { logger, lines } = logged('error');
+  const lost = Object.assign(new Error('lost'), { code: 'ECONNRESET', client: { secretKey: 4711 } });
+  logger.error({ error: new AggregateError([lost], 'all lost') }, 'failed');
+  logger.error({ error: lost }, 'failed');
+  expect(JSON.stringify(lines())).not.toContain('4711');
+  const described = { type: 'Error', message: 'lost', code: 'ECONNRESET', stack: expect.any(String) };
+  expect(lines()).toMatchObject([
+    { error: { message: 'all lost', errors: [described] } },
+    { error: described },
+  ]);
+});

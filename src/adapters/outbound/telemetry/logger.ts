@@ -1,4 +1,4 @@
-import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 
 /** The levels of the laws (OBS-1); pino's own names stay inside. */
 const LEVELS: Readonly<Record<string, string>> = {
@@ -28,7 +28,19 @@ export const createLogger = (
       errorKey: 'error',
       base: { service, git_sha: gitSha },
       timestamp: () => stdTimeFunctions.isoTime().replace('"time"', '"timestamp"'),
+      serializers: { error: describeError },
       formatters: { level: (label) => ({ level: LEVELS[label] ?? label }) },
     },
     destination ?? pino.destination({ fd: 1, sync: true }),
   );
+
+/**
+ * What an error says and where it comes from, and nothing of what libraries hang on it: a connection with its cancel key,
+ * a row with somebody's data (SEC-1, OBS-2).
+ */
+function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { type, message, stack, code } = stdSerializers.err(error) as Record<string, unknown>;
+  const errors = error instanceof AggregateError ? error.errors.map(describeError) : undefined;
+  return { type, message, stack, code, errors };
+}
