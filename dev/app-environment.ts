@@ -22,11 +22,17 @@ export function appEnvironment(decided: Variables): Variables {
     DRAGONFLY_SHUTDOWN_DELAY: '0s',
     ...decided,
   };
-  return Object.fromEntries(Object.entries(all).filter(([name]) => !isForCommandsOnly(name)));
+  const isOverruled = (name: string): boolean => name.endsWith('_FILE') && withoutFile(name) in decided;
+  return Object.fromEntries(
+    Object.entries(all).filter(([name]) => !isForCommandsOnly(name) && !isOverruled(name)),
+  );
 }
 
 function isForCommandsOnly(name: string): boolean {
   const known: Readonly<Record<string, Variable>> = variables;
-  const variable = known[name] ?? known[name.replace(/_FILE$/, '')];
+  const variable = known[name] ?? known[withoutFile(name)];
   return variable !== undefined && !variable.roles.some((role) => role === 'api' || role === 'worker');
 }
+
+/** A secret may be given as a file. */
+const withoutFile = (name: string): string => name.replace(/_FILE$/, '');

@@ -27,13 +27,14 @@ export function createRunner(options: RunnerOptions): Runner {
   const choosePorts = createPortChooser();
   let current: App | undefined;
   let last: App | undefined;
-  let state: 'idle' | 'starting' | 'closed' = 'idle';
+  let running = false;
   let again = false;
+  const closing = new AbortController();
 
   async function run(): Promise<void> {
     again = true;
-    if (state !== 'idle') return;
-    state = 'starting';
+    if (running) return;
+    running = true;
     while (again) {
       again = false;
       await stopCurrent();
@@ -41,16 +42,16 @@ export function createRunner(options: RunnerOptions): Runner {
         await options.prepare();
         await start();
       } catch (error) {
-        options.onFault(error);
+        if (!closing.signal.aborted) options.onFault(error);
       }
     }
-    if (state === 'starting') state = 'idle';
+    running = false;
   }
 
   async function start(attempts = 3): Promise<void> {
-    if (state === 'closed' || again) return;
     const environment = await options.environment();
     const { ports, notes } = await choosePorts(environment);
+    if (closing.signal.aborted || again) return;
     const app = startApp({ ...environment, ...ports });
     current = app;
     last = app;
@@ -82,7 +83,7 @@ export function createRunner(options: RunnerOptions): Runner {
   return {
     run,
     stop: async () => {
-      state = 'closed';
+      closing.abort();
       await stopCurrent();
     },
     kill: () => last?.kill(),

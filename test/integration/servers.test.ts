@@ -9,6 +9,7 @@ import { connect } from 'amqplib';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { processStatus } from '#dev/processes.ts';
 import { temporaryDirectory } from '#dev/servers/state-directory.ts';
 import { testDatabase } from '#test/support/database.ts';
 import { describeWithRabbitmq, describeWithRedis } from '#test/support/servers.ts';
@@ -70,7 +71,7 @@ describe('an embedded PostgreSQL', () => {
     await query(url, 'create table kept as select 1 as row');
     const pid = postmaster();
     await kill(owner);
-    await untilGone(pid);
+    await vi.waitUntil(() => processStatus(pid) === undefined, { timeout: 5000 });
     await expect(query(url, 'select')).rejects.toThrow('ECONNREFUSED');
   });
 
@@ -89,7 +90,7 @@ describe('an embedded PostgreSQL', () => {
     async () => {
       const first = await startOwner(directory);
       const survivor = postmaster();
-      const guardian = parentOf(survivor);
+      const guardian = processStatus(survivor)?.parent ?? 0;
       for (const pid of [...childrenOf(guardian), guardian])
         if (pid !== survivor) process.kill(pid, 'SIGKILL');
       await kill(first.owner);
@@ -122,22 +123,7 @@ async function query(url: string, text: string): Promise<unknown[]> {
   return rows;
 }
 
-async function untilGone(pid: number): Promise<void> {
-  await vi.waitUntil(() => !isAlive(pid), { timeout: 5000 });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false; // No such process.
-  }
-}
-
-const parentOf = (pid: number): number =>
-  Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-
 const childrenOf = (parent: number): number[] =>
   readdirSync('/proc')
     .map(Number)
-    .filter((pid) => pid > 0 && isAlive(pid) && parentOf(pid) === parent);
+    .filter((pid) => pid > 0 && processStatus(pid)?.parent === parent);
