@@ -427,7 +427,8 @@ begin
   return p_worker_id;
 end $$;
 
--- A beat that also says how long this worker may be silent and which leases it has, and learns which of those are gone.
+-- A beat that also says how long this worker may be silent and which leases it has (null: says nothing of them), and
+-- learns which of those are gone.
 create function ops.worker_beat(
   p_worker_id text, p_worker_type text, p_hostname text, p_status text, p_dead_after_seconds double precision, p_lease_tokens uuid[]
 ) returns setof uuid

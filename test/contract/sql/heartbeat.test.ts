@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { DEAD_AFTER_SECONDS, connectQueue, newWorker, untilDead } from './queue.ts';
+import { type Claim, DEAD_AFTER_SECONDS, connectQueue, newWorker, untilDead } from './queue.ts';
 
-const { api, worker, beat, claimedByBeating } = await connectQueue();
+const { api, worker, beat, claim, claimedByBeating, report } = await connectQueue();
 
 describe('ops.register_heartbeat', () => {
   it('returns the worker id and is repeatable, from many connections at once', async () => {
@@ -36,6 +37,16 @@ describe('ops.register_heartbeat', () => {
   });
 });
 
+/** A job whose worker beats on until its lease is old enough to be doubted, and then says which leases it has. */
+async function claimedLongAgo(leases: (mine: Claim) => string[] | null) {
+  const mine = await claimedByBeating();
+  await beat(mine.worker, DEAD_AFTER_SECONDS, []);
+  expect(await claim(mine.job_type), 'while the lease is young').toEqual([]);
+  await untilDead();
+  await beat(mine.worker, DEAD_AFTER_SECONDS, leases(mine));
+  return mine;
+}
+
 describe('ops.worker_beat', () => {
   it.for([0, 0.5, 3601, 'NaN', 'Infinity'])('refuses %j seconds of silence with 22023', async (seconds) => {
     const work = worker`select ops.worker_beat(${newWorker()}, 'test', null, 'running', ${seconds}, null)`;
@@ -47,5 +58,27 @@ describe('ops.worker_beat', () => {
     const theirs = await claimedByBeating();
     const tokens = [mine.lease_token, theirs.lease_token];
     expect(await beat(mine.worker, DEAD_AFTER_SECONDS, tokens)).toEqual([theirs.lease_token]);
+  });
+
+  describe.concurrent('[Q-3] of a live worker that does not have a lease, as the answer to its claim was lost', () => {
+    it('returns the job to the queue', async () => {
+      const mine = await claimedLongAgo(() => []);
+      expect(await claim(mine.job_type)).toMatchObject([{ job_id: mine.job_id, attempts: 2 }]);
+    });
+
+    it('leaves a job whose lease the worker names', async () => {
+      const mine = await claimedLongAgo(({ lease_token }) => [lease_token]);
+      expect(await claim(mine.job_type)).toEqual([]);
+    });
+
+    it('leaves all jobs of a worker that says nothing of its leases', async () => {
+      const mine = await claimedLongAgo(() => null);
+      expect(await claim(mine.job_type)).toEqual([]);
+    });
+
+    it('accepts the outcome if it comes after all, before anybody took the job', async () => {
+      const mine = await claimedLongAgo(() => []);
+      expect(await report(mine, { status: 'completed' })).toBe(true);
+    });
   });
 });

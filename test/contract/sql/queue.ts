@@ -147,8 +147,12 @@ const workerSide = ({ worker, as }: Roles) => ({
     return row?.done ?? false;
   },
 
-  /** The lease tokens that the worker holds no longer. */
-  async beat(id: string, deadAfterSeconds: number, tokens: readonly string[] = []): Promise<string[]> {
+  /** Says which leases the worker has, or nothing of them. Returns those that it has no longer. */
+  async beat(
+    id: string,
+    deadAfterSeconds: number,
+    tokens: readonly string[] | null = null,
+  ): Promise<string[]> {
     const rows = await worker<{ token: string }>`
       select worker_beat as token from ops.worker_beat(${id}, 'test', 'localhost', 'running', ${deadAfterSeconds}, ${tokens})`;
     return rows.map(({ token }) => token);
