@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { type Claim, DEAD_AFTER_SECONDS, connectQueue, newWorker, untilDead } from './queue.ts';
 
