@@ -69,6 +69,7 @@ export function makeReadiness({ checks, timeoutMs, onChange, now = Date.now }: O
     stop(): void {
       stopping = true;
     },
+    stopping: (): boolean => stopping,
   };
 }
 

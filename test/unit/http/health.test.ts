@@ -20,6 +20,7 @@ it('[AV-1] is alive while every dependency is down, and asks none', async () => 
   const readiness = {
     probe: () => Promise.reject(new Error('liveness asked for readiness')),
     stop: () => {},
+    stopping: () => false,
   };
   const { app } = await testApi({ dependencies: { readiness } });
   const response = await app.inject({ url: '/health' });

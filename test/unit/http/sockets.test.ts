@@ -1,5 +1,6 @@
 import { type Socket, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeReadiness } from '#src/application/health/readiness.ts';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { GIT_SHA, JOB, KEY, type TestApi, testApi } from './setup.ts';
 
@@ -177,7 +178,9 @@ it('[SEC-9] still knows a client that went away while its key was looked up', as
 it('[AV-6] finishes what is in flight while closing, and tells the client not to come back', async () => {
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<void>();
+  const readiness = makeReadiness({ checks: new Map(), timeoutMs: 100, onChange: () => {} });
   const { app, open } = await listening({
+    dependencies: { readiness },
     onContext: async () => {
       asked.resolve();
       await answer.promise;
@@ -188,6 +191,7 @@ it('[AV-6] finishes what is in flight while closing, and tells the client not to
   busy.write(get(`/v1/jobs/${JOB.id}`));
   await asked.promise;
 
+  readiness.stop();
   const closed = app.close();
   expect(await nothing).toBe('');
   answer.resolve();

@@ -46,7 +46,7 @@ export async function buildApp(
   options: HttpOptions,
   dependencies: HttpDependencies,
 ): Promise<FastifyInstance> {
-  const app = await createServer(options, dependencies.logger);
+  const app = await createServer(options, dependencies);
   // Loaded only where it is shown: it costs memory and time at start.
   if (options.docs) await app.register((await import('./plugins/openapi.ts')).openapi);
   await app.register(health, { probe: dependencies.readiness });

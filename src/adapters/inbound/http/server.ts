@@ -1,3 +1,4 @@
+import type { ReadinessProbe } from '#src/application/health/readiness.ts';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { clientErrorHandler } from './client-errors.ts';
@@ -18,10 +19,15 @@ export interface ServerOptions {
   readonly trustedProxies: readonly string[];
 }
 
+export interface ServerDependencies {
+  readonly logger: FastifyBaseLogger;
+  readonly readiness: ReadinessProbe;
+}
+
 /** What every listener of the service has in common, whatever it serves. */
 export async function createServer(
   { gitSha, trustedProxies }: ServerOptions,
-  logger: FastifyBaseLogger,
+  { logger, readiness }: ServerDependencies,
 ): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     loggerInstance: logger,
@@ -64,7 +70,7 @@ export async function createServer(
   await app.register(shaHeader, { gitSha });
   await app.register(securityHeaders);
   await app.register(problemDetails);
-  await app.register(connectionClose);
+  await app.register(connectionClose, { probe: readiness });
   app.addHook('onRequest', (request, _reply, next) => {
     const missing = request.headers.host === undefined && request.raw.httpVersion === '1.1';
     next(missing ? new HttpError('request_malformed') : undefined);
