@@ -1,5 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import type { Variable } from '#src/config/variable.ts';
 import type { Environment } from '#src/config/load.ts';
 import { variables } from '#src/config/variables.ts';
@@ -94,18 +97,17 @@ function startProcess(args: readonly string[], env: Environment): ServiceProcess
     cwd: CHECKOUT,
     env,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  });
+  }) as ChildProcessByStdio<null, Readable, Readable>;
   let stdout = '';
   let stderr = '';
-  child.stdout?.setEncoding('utf8').on('data', (part: string) => (stdout += part));
-  child.stderr?.setEncoding('utf8').on('data', (part: string) => (stderr += part));
+  child.stdout.setEncoding('utf8').on('data', (part: string) => (stdout += part));
+  child.stderr.setEncoding('utf8').on('data', (part: string) => (stderr += part));
   const urls: { api?: string; metrics?: string } = {};
 
-  const ended = new Promise<Ended>((fulfil) => {
-    child.once('close', (code: number | null) => {
-      fulfil({ code, stdout, stderr, ms: performance.now() - startedAt });
-    });
-  });
+  // Not the event `close`, which does not come after a disconnect.
+  const ended = Promise.all([once(child, 'exit'), finished(child.stdout), finished(child.stderr)]).then(
+    ([[code]]): Ended => ({ code: code as number | null, stdout, stderr, ms: performance.now() - startedAt }),
+  );
   const ready = new Promise<ServiceProcess>((fulfil, reject) => {
     child.once('message', (message) => {
       Object.assign(urls, message);
