@@ -6,7 +6,10 @@ const root = resolve(import.meta.dirname, '..');
 const LAW = /^- \*\*(?<id>[A-Z][A-Z0-9]*-\d+)\*\* .+$/;
 const COLLECTED = /^ {2}_(?:Checked by|Not yet)\b/;
 
-/** docs/constitution.md with the line below each law made anew: the tests whose titles name it. */
+/** What checks: the titles of tests, the steps of the gate, the messages of the linter. */
+const CHECKS = ['test/**/*.test.ts', '.ci/run', '.oxlintrc.json'];
+
+/** docs/constitution.md with the line below each law made anew: the checks that name it. */
 export async function renderConstitution(): Promise<string> {
   const checks = await checksByLaw();
   const lines = (await readFile(join(root, 'docs/constitution.md'), 'utf8')).split('\n');
@@ -24,7 +27,7 @@ const checkOf = (files: readonly string[]): string =>
 
 async function checksByLaw(): Promise<Map<string, string[]>> {
   const checks = new Map<string, string[]>();
-  for (const file of globSync('test/**/*.test.ts', { cwd: root }).toSorted()) {
+  for (const file of globSync(CHECKS, { cwd: root }).toSorted()) {
     const text = await readFile(join(root, file), 'utf8');
     const ids = new Set([...text.matchAll(/\[([A-Z][A-Z0-9]*-\d+)\]/g)].map(([, id = '']) => id));
     for (const id of ids) checks.set(id, [...(checks.get(id) ?? []), file]);

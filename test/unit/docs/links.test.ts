@@ -26,7 +26,7 @@ const brokenLinks = (page: string): string[] =>
       return !existsSync(join(root, file)) || (anchor !== undefined && !anchors(file).includes(anchor));
     });
 
-it.each(pages)('%s links to nothing that is not there', (page) => {
+it.each(pages)('[DOC-1] %s links to nothing that is not there', (page) => {
   expect(brokenLinks(page)).toEqual([]);
 });
 
