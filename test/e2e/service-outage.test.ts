@@ -154,3 +154,17 @@ it.for(OUTAGES)(
     }
   },
 );
+
+it('[AV-6] ends at SIGTERM although PostgreSQL is silent', async () => {
+  const { child, ended, metricsUrl } = await service.serve('all');
+  wire.freeze();
+  onTestFinished(wire.thaw);
+  await until(async () => {
+    expect((await fetch(`${metricsUrl}/readyz`)).status).toBe(503);
+  });
+  const stoppedAt = performance.now();
+  child.kill('SIGTERM');
+  expect(await ended).toMatchObject({ code: 0, stderr: '' });
+  // The last claim, and then a goodbye.
+  expect(performance.now() - stoppedAt).toBeLessThan(2 * LONGEST_ANSWER_MS);
+});

@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { testDatabase } from '#test/support/database.ts';
+import { queueWebhook, untilJob } from '#test/support/jobs.ts';
+import { receiver } from '#test/support/receiver.ts';
 import { type Ended, dragonfly } from '#test/support/service-process.ts';
+import { testClient } from '#test/support/service.ts';
 import { tcpProxy } from '#test/support/tcp-proxy.ts';
 import { until } from '#test/support/until.ts';
 import { Client } from 'pg';
@@ -153,9 +156,9 @@ describe('a busy port', () => {
   );
 });
 
-it('[AV-2] is alive but not ready while the schema is older than the build', async () => {
+it('[AV-2] is alive but not ready while the schema is older than the build, and works once it is migrated', async () => {
   expect(await migrate('down')).toMatchObject({ code: 0, stderr: '' });
-  const { metricsUrl, logged } = await service.serve('all');
+  const { apiUrl, metricsUrl, logged } = await service.serve('all');
   const statusOf = async (path: string): Promise<number> => (await fetch(`${metricsUrl}${path}`)).status;
   expect([await statusOf('/health'), await statusOf('/readyz')]).toEqual([200, 503]);
   expect(logged('readiness lost')).toMatchObject([
@@ -166,4 +169,8 @@ it('[AV-2] is alive but not ready while the schema is older than the build', asy
   await until(async () => {
     expect(await statusOf('/readyz')).toBe(200);
   });
+  const client = await testClient(database, apiUrl);
+  const { url } = await receiver();
+  const { id } = await queueWebhook(client, url);
+  await untilJob(client, id, { status: 'completed' });
 });

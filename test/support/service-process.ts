@@ -17,7 +17,7 @@ const ENTRY = process.env['TEST_BUILT'] === '1' ? 'dist/main.js' : 'src/main.ts'
 /** The commit that every process of the tests says it is made of. */
 export const GIT_SHA = '5ca1ab1e5ca1ab1e5ca1ab1e5ca1ab1e5ca1ab1e';
 
-export type LogLine = Readonly<Record<string, unknown>>;
+type LogLine = Readonly<Record<string, unknown>>;
 
 export interface Ended {
   /** Null when a signal ended it. */
@@ -37,16 +37,16 @@ export interface ServiceProcess {
   readonly metricsUrl: string;
   /** Its standard output so far. @throws SyntaxError when a line is not JSON */
   logs(): LogLine[];
+  /** The lines with that message. */
   logged(message: string): LogLine[];
 }
 
-export type RoleOrAll = 'api' | 'worker' | 'all';
-
 export interface Dragonfly {
+  /** A process that has only just begun. */
   launch(args: readonly string[], environment?: Environment): ServiceProcess;
   /** A role, once it serves. */
-  serve(role: RoleOrAll, environment?: Environment): Promise<ServiceProcess>;
-  /** Standard output and error of a process that ends by itself. */
+  serve(role: 'api' | 'worker' | 'all', environment?: Environment): Promise<ServiceProcess>;
+  /** A command, or a role that does not start, once it has ended. */
   run(args: readonly string[], environment?: Environment): Promise<Ended>;
 }
 
@@ -79,15 +79,14 @@ export function dragonfly(database: TestDatabase, environment: Environment = {})
   };
 }
 
+const known: Readonly<Record<string, Variable>> = variables;
+
 /** SEC-1: each role gets only its own. */
 function onlyOf(name: string, environment: Environment): Environment {
-  const roles = new Set<string>(name === 'all' ? ['api', 'worker'] : [name]);
-  const usedBy = ([, variable]: [string, Variable]): boolean =>
-    variable.roles.some((role) => roles.has(role));
-  const names = Object.entries<Variable>(variables)
-    .filter(usedBy)
-    .map(([variable]) => variable);
-  return Object.fromEntries(names.map((variable) => [variable, environment[variable]]));
+  const roles = name === 'all' ? ['api', 'worker'] : [name];
+  const isUsed = ([variable]: [string, unknown]): boolean =>
+    known[variable]?.roles.some((role) => roles.includes(role)) ?? false;
+  return Object.fromEntries(Object.entries(environment).filter(isUsed));
 }
 
 function startProcess(args: readonly string[], env: Environment): ServiceProcess {
