@@ -49,11 +49,14 @@ async function startLocal({ directory, port: preferred }: Placement): Promise<Se
     stopSignal: 'TERM',
     forceSignal: 'KILL',
   });
+  const ready = waitForPort(port, START_TIMEOUT_MS, server.ended);
+  // A test run may be over before RabbitMQ is up: stopped then, it fails nobody who did not wait for it.
+  ready.catch(() => {});
   return {
     kind: 'program',
     description: `RabbitMQ ${/rabbitmq_server-([\d.]+)/.exec(script)?.[1] ?? ''} (${script})`,
     url: `amqp://guest:guest@127.0.0.1:${port}`,
-    ready: waitForPort(port, START_TIMEOUT_MS, server.ended),
+    ready,
     ended: server.ended,
     stop: () => stop([server, names], directory),
   };
