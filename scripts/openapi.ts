@@ -26,7 +26,7 @@ export async function renderOpenApi(): Promise<string> {
         registry: jobRegistry,
       }),
       authenticate: offline,
-      readiness: makeReadiness({ checks: new Map(), timeoutMs: 1, onChange: () => {} }),
+      readiness: makeReadiness({ checks: [], timeoutMs: 1, onChange: () => {} }),
       tracing: noTracing,
       logger: pino({ level: 'silent' }),
       registry: new Registry(),

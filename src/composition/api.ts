@@ -7,9 +7,9 @@ import { postgresTransactions } from '#src/adapters/outbound/postgres/transactio
 import { redisCounters } from '#src/adapters/outbound/redis/counters.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
 import { makeKeyUse } from '#src/application/access/key-use.ts';
+import type { KnownKey } from '#src/application/access/ports.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
 import { queueUseCases } from '#src/application/queue/use-cases.ts';
-import type { Principal } from '#src/domain/access/principal.ts';
 import type { Config } from '#src/config/load.ts';
 import { LRUCache } from 'lru-cache';
 import type { Base, Part } from './base.ts';
@@ -47,7 +47,7 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
       authenticate: makeAuthenticate({
         format: apiKeyFormat,
         keys,
-        known: new LRUCache<string, Principal>({ max: KNOWN_KEYS, ttl: config.DRAGONFLY_API_KEY_CACHE_TTL }),
+        cache: new LRUCache<string, KnownKey>({ max: KNOWN_KEYS, ttl: config.DRAGONFLY_API_KEY_CACHE_TTL }),
         onUse: keyUse.note,
       }),
       readiness,
@@ -60,6 +60,7 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
 
   return {
     start: async () => ({ api: await app.listen({ host: config.HOST, port: config.PORT }) }),
+    drainMs: config.DRAGONFLY_SHUTDOWN_DELAY + config.DRAGONFLY_SHUTDOWN_TIMEOUT,
     async drain() {
       await sleep(config.DRAGONFLY_SHUTDOWN_DELAY);
       const late = setTimeout(() => {
@@ -83,7 +84,6 @@ async function connectRedis(config: Config<'api'>, { checks, logger }: Base) {
   const redis = openRedis(config.DRAGONFLY_REDIS_URL, (error) => {
     logger.debug({ error }, 'connection to Redis lost');
   });
-  const check = redisCheck(redis);
-  checks.set(check.name, check);
+  checks.push(redisCheck(redis));
   return redis;
 }

@@ -19,8 +19,8 @@ export interface Base {
   loggerOf(role: ServingRole): Logger;
   readonly tracing: Tracing & { stop(): Promise<void> };
   readonly metrics: Registry;
-  /** Each part adds its dependencies, by name. */
-  readonly checks: Map<string, DependencyCheck>;
+  /** Each part adds its dependencies. */
+  readonly checks: DependencyCheck[];
   readonly readiness: ReadinessProbe;
   /** Each part adds its own, by role. */
   readonly pools: Map<string, Pool>;
@@ -30,6 +30,8 @@ export interface Base {
 export interface Part {
   /** Begins to serve. Where it listens, by name. */
   start(): Promise<Readonly<Record<string, string>>>;
+  /** How long `drain` may take at the most. */
+  readonly drainMs: number;
   /** Accepts nothing new and finishes what is in flight. */
   drain(): Promise<void>;
   /** Closes the part's dependencies, when nothing is in flight any more. */
@@ -47,7 +49,7 @@ export async function createBase(config: ServingConfig): Promise<Base> {
   const logger = createLogger({ level, service: SERVICE, gitSha });
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
-  const checks = new Map<string, DependencyCheck>();
+  const checks: DependencyCheck[] = [];
   const readiness = makeReadiness({
     checks,
     timeoutMs: config.DRAGONFLY_READINESS_TIMEOUT,

@@ -28,8 +28,7 @@ export async function openDatabase(
     },
   });
   base.pools.set(role, pool);
-  const check = postgresCheck(pool, await latestMigration(MIGRATIONS_FOLDER));
-  base.checks.set(check.name, check);
+  base.checks.push(postgresCheck(pool, await latestMigration(MIGRATIONS_FOLDER)));
   await untilItAnswers(pool, config.DRAGONFLY_START_TIMEOUT);
   return pool;
 }
@@ -37,13 +36,13 @@ export async function openDatabase(
 const RETRY_MS = 250;
 
 async function untilItAnswers(pool: Pool, timeoutMs: number): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = performance.now() + timeoutMs;
   for (;;) {
     try {
       await query(pool, { text: 'select', values: [] });
       return;
     } catch (error) {
-      if (Date.now() + RETRY_MS > deadline) throw error;
+      if (performance.now() + RETRY_MS > deadline) throw error;
       await sleep(RETRY_MS);
     }
   }

@@ -1,4 +1,4 @@
-import { apiKeyFormat, newApiKey } from '#src/adapters/outbound/api-key/format.ts';
+import { newApiKey } from '#src/adapters/outbound/api-key/format.ts';
 import { storeApiKey } from '#src/adapters/outbound/postgres/api-keys.ts';
 
 export interface IssuedKey {
@@ -14,8 +14,7 @@ export async function issueApiKey(options: {
   name: string;
   lifetimeMs: number;
 }): Promise<IssuedKey> {
-  const key = newApiKey();
-  const hash = apiKeyFormat.hash(key) ?? '';
+  const { key, hash } = newApiKey();
   const { organizationId } = await storeApiKey({ ...options, hash });
   return { key, organizationId };
 }

@@ -2,11 +2,14 @@ import { buildOpsApp } from '#src/adapters/inbound/http/ops-app.ts';
 import { type Config, type Environment, loadConfig } from '#src/config/load.ts';
 import { type Base, type Part, type ServingRole, createBase } from './base.ts';
 
+/** For what is closed after the drain. */
+export const CLOSING_MS = 5000;
+
 export interface RunningService {
   /** Where it listens: `api`, `metrics`. */
   readonly urls: Readonly<Record<string, string>>;
   readonly logger: Base['logger'];
-  /** AV-6. Idempotent; never longer than the deadlines of the configuration together. */
+  /** AV-6. Idempotent. @throws Error when it takes longer than the longest drain and CLOSING_MS */
   stop(): Promise<void>;
 }
 
@@ -43,7 +46,8 @@ export async function serve(
     await base.tracing.stop();
     base.logger.info('service stopped');
   }
-  return { urls, logger: base.logger, stop: () => (stopped ??= stop()) };
+  const deadlineMs = Math.max(...parts.map(({ drainMs }) => drainMs)) + CLOSING_MS;
+  return { urls, logger: base.logger, stop: () => (stopped ??= within(deadlineMs, stop())) };
 }
 
 /** Loaded by role, so that an API starts without the worker's code and the other way round. */
@@ -57,4 +61,14 @@ async function openParts(
     return (await import('./worker.ts')).openWorker(config, base);
   });
   return await Promise.all(opening);
+}
+
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    late.reject(new Error(`Not stopped within ${ms} ms.`));
+  }, ms);
+  await Promise.race([work, late.promise]).finally(() => {
+    clearTimeout(timer);
+  });
 }

@@ -10,6 +10,9 @@ import type { Config } from '#src/config/load.ts';
 import type { Base, Part } from './base.ts';
 import { openDatabase } from './database.ts';
 
+/** After the drain: the last outcomes, the last heartbeat and the listening connection, each with its own end. */
+const LONGEST_GOODBYE_MS = 10_000;
+
 export async function openWorker(config: Config<'worker'>, base: Base): Promise<Part> {
   const { metrics, tracing } = base;
   const logger = base.loggerOf('worker');
@@ -59,6 +62,7 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
       await worker.start();
       return {};
     },
+    drainMs: config.DRAGONFLY_WORKER_DRAIN_TIMEOUT + LONGEST_GOODBYE_MS,
     drain: () => worker.drain(),
     async close() {
       await webhooks.close();

@@ -14,8 +14,8 @@ export interface Readiness {
 }
 
 interface Options {
-  /** By name; read anew at every probe. */
-  readonly checks: ReadonlyMap<string, DependencyCheck>;
+  /** Read anew at every probe. A name may stand for several connections: it is as well as the worst of them. */
+  readonly checks: readonly DependencyCheck[];
   readonly timeoutMs: number;
   /** Called when readiness changes, with what failed: once at the start and once at the end of an outage. */
   readonly onChange: (readiness: Readiness, failures: ReadonlyMap<string, unknown>) => void;
@@ -23,6 +23,7 @@ interface Options {
 }
 
 const CACHE_MS = 1000;
+const SEVERITY: Readonly<Record<ServiceState, number>> = { ok: 0, degraded: 1, unavailable: 2 };
 
 export type ReadinessProbe = ReturnType<typeof makeReadiness>;
 
@@ -36,7 +37,7 @@ export function makeReadiness({ checks, timeoutMs, onChange, now = Date.now }: O
   async function run(): Promise<Readiness> {
     const failures = new Map<string, unknown>();
     const states = await Promise.all(
-      [...checks.values()].map(async ({ name, kind, check }): Promise<[string, ServiceState]> => {
+      checks.map(async ({ name, kind, check }): Promise<[string, ServiceState]> => {
         try {
           await within(timeoutMs, check);
           return [name, 'ok'];
@@ -47,7 +48,8 @@ export function makeReadiness({ checks, timeoutMs, onChange, now = Date.now }: O
       }),
     );
     const status = states.some(([, state]) => state === 'unavailable') ? 'not_ready' : 'ready';
-    const readiness: Readiness = { status, services: Object.fromEntries(states) };
+    const worstLast = states.toSorted(([, a], [, b]) => SEVERITY[a] - SEVERITY[b]);
+    const readiness: Readiness = { status, services: Object.fromEntries(worstLast) };
     if (status !== last) {
       last = status;
       onChange(readiness, failures);

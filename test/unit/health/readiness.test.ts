@@ -7,20 +7,15 @@ function setUp(kinds: Record<string, 'hard' | 'soft'>, timeoutMs = 50) {
   const changes: string[] = [];
   let asked = 0;
   let time = 0;
-  const checks = new Map(
-    Object.entries(kinds).map(([name, kind]): [string, DependencyCheck] => [
-      name,
-      {
-        name,
-        kind,
-        check: async () => {
-          asked += 1;
-          if (silent.has(name)) await new Promise(() => {});
-          if (down.has(name)) throw new Error(`${name} is down`);
-        },
-      },
-    ]),
-  );
+  const checks = Object.entries(kinds).map(([name, kind]): DependencyCheck => ({
+    name,
+    kind,
+    check: async () => {
+      asked += 1;
+      if (silent.has(name)) await new Promise(() => {});
+      if (down.has(name)) throw new Error(`${name} is down`);
+    },
+  }));
   const readiness = makeReadiness({
     checks,
     timeoutMs,
@@ -50,6 +45,21 @@ describe('readiness', () => {
     down.add('postgres');
     expect(await readiness.probe()).toEqual({ status: 'not_ready', services: { postgres: 'unavailable' } });
   });
+
+  it.for([['postgres', 'down'] as const, ['down', 'postgres'] as const])(
+    '[AV-2] takes the worst of two connections of one name, %s before %s',
+    async (order) => {
+      const checks = order.map((connection): DependencyCheck => ({
+        name: 'postgres',
+        kind: 'hard',
+        check: async () => {
+          if (connection === 'down') await Promise.reject(new Error('down'));
+        },
+      }));
+      const readiness = makeReadiness({ checks, timeoutMs: 50, onChange: () => {} });
+      expect(await readiness.probe()).toEqual({ status: 'not_ready', services: { postgres: 'unavailable' } });
+    },
+  );
 
   it('[AV-2] does not wait for a dependency that never answers', async () => {
     const { readiness, silent } = setUp({ postgres: 'hard' });

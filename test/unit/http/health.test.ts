@@ -2,19 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { type DependencyCheck, makeReadiness } from '#src/application/health/readiness.ts';
 import { testApi } from './setup.ts';
 
-const broken = (name: string, kind: DependencyCheck['kind']): [string, DependencyCheck] => [
+const broken = (name: string, kind: DependencyCheck['kind']): DependencyCheck => ({
   name,
-  {
-    name,
-    kind,
-    check: async () => {
-      throw new Error('connect ECONNREFUSED db.internal');
-    },
+  kind,
+  check: async () => {
+    throw new Error('connect ECONNREFUSED db.internal');
   },
-];
+});
 
-const readinessOf = (...checks: [string, DependencyCheck][]) =>
-  makeReadiness({ checks: new Map(checks), timeoutMs: 100, onChange: () => {} });
+const readinessOf = (...checks: DependencyCheck[]) =>
+  makeReadiness({ checks, timeoutMs: 100, onChange: () => {} });
 
 it('[AV-1] is alive while every dependency is down, and asks none', async () => {
   const readiness = {
@@ -31,7 +28,7 @@ it('[AV-1] is alive while every dependency is down, and asks none', async () => 
 describe.each(['/readyz', '/ready'])('[AV-2] %s', (url) => {
   it('is ready and names its dependencies', async () => {
     const fine: DependencyCheck = { name: 'postgres', kind: 'hard', check: async () => {} };
-    const { app } = await testApi({ dependencies: { readiness: readinessOf(['postgres', fine]) } });
+    const { app } = await testApi({ dependencies: { readiness: readinessOf(fine) } });
     const response = await app.inject({ url });
     expect(response.statusCode).toBe(200);
     expect(response.json()).toEqual({ status: 'ready', services: { postgres: 'ok' } });

@@ -12,7 +12,7 @@ async function opsApp() {
   const app = await buildOpsApp(
     { gitSha: GIT_SHA },
     {
-      readiness: makeReadiness({ checks: new Map(), timeoutMs: 100, onChange: () => {} }),
+      readiness: makeReadiness({ checks: [], timeoutMs: 100, onChange: () => {} }),
       registry,
       logger: createLogger(
         { level: 'debug', service: 'dragonfly-test', gitSha: GIT_SHA },

@@ -15,9 +15,10 @@ import { Registry } from 'prom-client';
 import { onTestFinished } from 'vitest';
 
 export const GIT_SHA = '0123456789abcdef0123456789abcdef01234567';
-export const KEY = newApiKey();
+const { key: KEY, hash: KEY_HASH } = newApiKey();
+export { KEY };
 export const KEY_ID = '7b6c8a52-2a2b-4c34-9d52-1f1f3a6d1c11';
-export const UNKNOWN_KEY = newApiKey();
+export const { key: UNKNOWN_KEY } = newApiKey();
 
 export const JOB: Job = {
   id: '019abcde-0000-7000-8000-000000000001',
@@ -112,13 +113,13 @@ export async function testApi({
         format: apiKeyFormat,
         keys: {
           find: async (hash) =>
-            hash === apiKeyFormat.hash(KEY) ? { keyId: KEY_ID, organizationId: 'acme' } : undefined,
+            hash === KEY_HASH ? { keyId: KEY_ID, organizationId: 'acme', expiresAt: Infinity } : undefined,
           touch: async () => {},
         },
-        known: new Map(),
+        cache: new Map(),
         onUse: () => {},
       }),
-      readiness: makeReadiness({ checks: new Map(), timeoutMs: 100, onChange: () => {} }),
+      readiness: makeReadiness({ checks: [], timeoutMs: 100, onChange: () => {} }),
       tracing: noTracing,
       logger: createLogger(
         { level: logLevel, service: 'dragonfly-test', gitSha: GIT_SHA },

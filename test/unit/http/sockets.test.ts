@@ -178,7 +178,7 @@ it('[SEC-9] still knows a client that went away while its key was looked up', as
 it('[AV-6] finishes what is in flight while closing, and tells the client not to come back', async () => {
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<void>();
-  const readiness = makeReadiness({ checks: new Map(), timeoutMs: 100, onChange: () => {} });
+  const readiness = makeReadiness({ checks: [], timeoutMs: 100, onChange: () => {} });
   const { app, open } = await listening({
     dependencies: { readiness },
     onContext: async () => {
