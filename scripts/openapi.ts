@@ -25,7 +25,7 @@ export async function renderOpenApi(): Promise<string> {
         store: postgresQueueStore,
         registry: jobRegistry,
       }),
-      authenticate: offline,
+      authenticate: Object.assign(offline, { known: () => undefined }),
       readiness: makeReadiness({ checks: [], timeoutMs: 1, onChange: () => {} }),
       tracing: noTracing,
       logger: pino({ level: 'silent' }),

@@ -1,38 +1,56 @@
 import type { Principal } from '#src/domain/access/principal.ts';
 import { DomainError } from '#src/domain/errors.ts';
-import type { ApiKeyFormat, ApiKeyStore, Cache } from './ports.ts';
+import type { ApiKeyFormat, ApiKeyStore, Cache, KnownKey } from './ports.ts';
 
 interface Dependencies {
   readonly format: ApiKeyFormat;
   readonly keys: ApiKeyStore;
-  /** Its time to live bounds how long a revoked key still works. */
-  readonly known: Cache<Principal>;
+  /** By hash. Its time to live bounds how long a revoked key still works. */
+  readonly cache: Cache<KnownKey>;
   /** Told of each use, off the critical path. */
   readonly onUse: (keyId: string) => void;
 }
 
-export type Authenticate = ReturnType<typeof makeAuthenticate>;
-
-/** Who holds this key. A malformed one is refused without asking the database. */
-export function makeAuthenticate({ format, keys, known, onUse }: Dependencies) {
-  /** @throws DomainError `unauthenticated` */
-  return async function authenticate(key: string): Promise<Principal> {
-    const hash = format.hash(key) ?? refuse();
-    const cached = known.get(hash);
-    if (cached) {
-      onUse(keyIdOf(cached));
-      return cached;
-    }
-    const found = (await keys.find(hash)) ?? refuse();
-    const principal = { actor: `${ACTOR_PREFIX}${found.keyId}`, organizationId: found.organizationId };
-    known.set(hash, principal);
-    onUse(found.keyId);
-    return principal;
-  };
+export interface Authenticate {
+  /**
+   * Who holds this key. A malformed one is refused without asking the database.
+   *
+   * @throws DomainError `unauthenticated`, `database_unavailable`
+   */
+  (key: string): Promise<Principal>;
+  /** The same from memory alone; undefined when only the database can say. */
+  known(key: string): Principal | undefined;
 }
 
-const ACTOR_PREFIX = 'api_key:';
-const keyIdOf = (principal: Principal): string => principal.actor.slice(ACTOR_PREFIX.length);
+export function makeAuthenticate({ format, keys, cache, onUse }: Dependencies): Authenticate {
+  function accept({ keyId, organizationId }: KnownKey): Principal {
+    onUse(keyId);
+    return { actor: `api_key:${keyId}`, organizationId };
+  }
+
+  function fromCache(hash: string): Principal | undefined {
+    const key = cache.get(hash);
+    return key && key.expiresAt > Date.now() ? accept(key) : undefined;
+  }
+
+  async function authenticate(key: string): Promise<Principal> {
+    const hash = format.hash(key) ?? refuse();
+    return fromCache(hash) ?? accept(await look(hash));
+  }
+
+  async function look(hash: string): Promise<KnownKey> {
+    const found = (await keys.find(hash)) ?? refuse();
+    cache.set(hash, found);
+    return found;
+  }
+
+  return Object.assign(authenticate, {
+    known(key: string) {
+      const hash = format.hash(key);
+      return hash === undefined ? undefined : fromCache(hash);
+    },
+  });
+}
 
 function refuse(): never {
   throw new DomainError(

@@ -1,6 +1,8 @@
 export interface KnownKey {
   readonly keyId: string;
   readonly organizationId: string;
+  /** In milliseconds since 1970. */
+  readonly expiresAt: number;
 }
 
 export interface ApiKeyStore {

@@ -1,106 +1,97 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { apiKeyFormat, newApiKey } from '#src/adapters/outbound/api-key/format.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
-import { makeKeyUse } from '#src/application/access/key-use.ts';
 import type { ApiKeyStore, KnownKey } from '#src/application/access/ports.ts';
-import type { Principal } from '#src/domain/access/principal.ts';
 
-const KNOWN: KnownKey = { keyId: '01a1fd10-8595-7880-ad4f-d8341176a25f', organizationId: 'org' };
+const HOUR_MS = 3_600_000;
+const KEY = newApiKey();
+const PRINCIPAL = { actor: 'api_key:key', organizationId: 'org' };
 
-function setUp(keys: Record<string, KnownKey>) {
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** Over a database that has `KEY`, for an hour. */
+function setUp() {
+  const expiresAt = Date.now() + HOUR_MS;
   const looked: string[] = [];
   const used: string[] = [];
-  const known = new Map<string, Principal>();
-  const store: ApiKeyStore = {
+  const cache = new Map<string, KnownKey>();
+  const keys: ApiKeyStore = {
     find: async (hash) => {
       looked.push(hash);
-      return await Promise.resolve(keys[hash]);
+      const found = hash === KEY.hash && expiresAt > Date.now();
+      return await Promise.resolve(found ? { keyId: 'key', organizationId: 'org', expiresAt } : undefined);
     },
-    touch: async () => await Promise.resolve(),
+    touch: async () => {},
   };
-  const authenticate = makeAuthenticate({
-    format: apiKeyFormat,
-    keys: store,
-    known,
-    onUse: (id) => used.push(id),
-  });
-  return { authenticate, looked, used, known };
+  const authenticate = makeAuthenticate({ format: apiKeyFormat, keys, cache, onUse: (id) => used.push(id) });
+  return { authenticate, looked, used, cache };
 }
-
-const hashOf = (key: string): string => apiKeyFormat.hash(key) ?? expect.fail('not a key');
 
 describe('authenticate', () => {
   it('[SEC-5] knows a key by its hash and notes its use', async () => {
-    const key = newApiKey();
-    const { authenticate, looked, used } = setUp({ [hashOf(key)]: KNOWN });
-    expect(await authenticate(key)).toEqual({ actor: `api_key:${KNOWN.keyId}`, organizationId: 'org' });
-    expect(looked).toEqual([hashOf(key)]);
-    expect(used).toEqual([KNOWN.keyId]);
+    const { authenticate, looked, used } = setUp();
+    expect(await authenticate(KEY.key)).toEqual(PRINCIPAL);
+    expect(looked).toEqual([KEY.hash]);
+    expect(used).toEqual(['key']);
   });
 
   it('asks the database once while the cache remembers, and notes every use', async () => {
-    const key = newApiKey();
-    const { authenticate, looked, used, known } = setUp({ [hashOf(key)]: KNOWN });
-    await authenticate(key);
-    await authenticate(key);
+    const { authenticate, looked, used, cache } = setUp();
+    await authenticate(KEY.key);
+    expect(await authenticate(KEY.key)).toEqual(PRINCIPAL);
     expect(looked).toHaveLength(1);
     expect(used).toHaveLength(2);
-    known.clear();
-    await authenticate(key);
+    cache.clear();
+    await authenticate(KEY.key);
     expect(looked).toHaveLength(2);
   });
 
-  it('refuses an unknown key', async () => {
-    await expect(setUp({}).authenticate(newApiKey())).rejects.toMatchObject({ code: 'unauthenticated' });
+  it('refuses a key that expires while the cache remembers it', async () => {
+    const { authenticate } = setUp();
+    await authenticate(KEY.key);
+    vi.advanceTimersByTime(HOUR_MS);
+    expect(authenticate.known(KEY.key)).toBeUndefined();
+    await expect(authenticate(KEY.key)).rejects.toMatchObject({ code: 'unauthenticated' });
   });
 
-  it.for(['', 'dfk_', 'nonsense', newApiKey().slice(0, -1), `x${newApiKey()}`, mistyped(newApiKey())])(
+  it('refuses an unknown key', async () => {
+    await expect(setUp().authenticate(newApiKey().key)).rejects.toMatchObject({ code: 'unauthenticated' });
+  });
+
+  it.for(['', 'dfk_', 'nonsense', KEY.key.slice(0, -1), `x${KEY.key}`, mistyped(KEY.key)])(
     'refuses the malformed key %j without asking the database',
     async (key) => {
-      const { authenticate, looked } = setUp({});
+      const { authenticate, looked } = setUp();
+      expect(authenticate.known(key)).toBeUndefined();
       await expect(authenticate(key)).rejects.toMatchObject({ code: 'unauthenticated' });
       expect(looked).toEqual([]);
     },
   );
 });
 
+it('a key is known without the database once it has been looked up, and that is a use', async () => {
+  const { authenticate, looked, used } = setUp();
+  expect(authenticate.known(KEY.key)).toBeUndefined();
+  expect([looked, used]).toEqual([[], []]);
+  await authenticate(KEY.key);
+  expect(authenticate.known(KEY.key)).toEqual(PRINCIPAL);
+  expect(looked).toHaveLength(1);
+  expect(used).toHaveLength(2);
+});
+
 describe('API key format', () => {
   it('never repeats', () => {
-    expect(new Set(Array.from({ length: 1000 }, newApiKey)).size).toBe(1000);
+    expect(new Set(Array.from({ length: 1000 }, () => newApiKey().key)).size).toBe(1000);
   });
 
   it('is a prefix, 43 characters of secret and 6 of checksum', () => {
-    expect(newApiKey()).toMatch(/^dfk_[\w-]{49}$/);
-  });
-});
-
-describe('use of keys', () => {
-  it('[ARC-5] is written once a key, in one batch', async () => {
-    const touched: (readonly string[])[] = [];
-    const use = makeKeyUse(
-      {
-        find: async () => await Promise.resolve(undefined),
-        touch: async (ids) => void (await Promise.resolve(touched.push(ids))),
-      },
-      () => {},
-    );
-    use.note('a');
-    use.note('b');
-    use.note('a');
-    await use.stop();
-    expect(touched).toEqual([['a', 'b']]);
+    expect(newApiKey().key).toMatch(/^dfk_[\w-]{49}$/);
   });
 
-  it('reports what could not be written and goes on', async () => {
-    const errors: unknown[] = [];
-    const gone = new Error('database gone');
-    const use = makeKeyUse(
-      { find: async () => await Promise.resolve(undefined), touch: async () => await Promise.reject(gone) },
-      (error) => errors.push(error),
-    );
-    use.note('a');
-    await use.stop();
-    expect(errors).toEqual([gone]);
+  it('gives the hash by which a new key is found', () => {
+    const { key, hash } = newApiKey();
+    expect(apiKeyFormat.hash(key)).toBe(hash);
   });
 });
 

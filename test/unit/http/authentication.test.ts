@@ -5,11 +5,13 @@ import { JOB, KEY, UNKNOWN_KEY, testApi } from './setup.ts';
 
 const url = `/v1/jobs/${JOB.id}`;
 
-const failing =
-  (error: Error): Authenticate =>
-  async () => {
-    throw error;
-  };
+const failing = (error: Error): Authenticate =>
+  Object.assign(
+    async () => {
+      throw error;
+    },
+    { known: () => undefined },
+  );
 
 /** Every operation of the contract, but the probes. */
 const OPERATIONS = [

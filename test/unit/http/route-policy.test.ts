@@ -10,7 +10,9 @@ async function strictApp() {
   const app = Fastify();
   await app.register(clientAddress);
   await app.register(authentication, {
-    authenticate: async () => ({ actor: 'test', organizationId: 'acme' }),
+    authenticate: Object.assign(async () => ({ actor: 'test', organizationId: 'acme' }), {
+      known: () => undefined,
+    }),
   });
   await app.register(rateLimit, {
     limits: { authenticatedPerMinute: 1, anonymousPerMinute: 1 },

@@ -158,11 +158,14 @@ it('[SEC-9] still knows a client that went away while its key was looked up', as
   const found = Promise.withResolvers<void>();
   const { open, logLines } = await listening({
     dependencies: {
-      authenticate: async () => {
-        looking.resolve();
-        await found.promise;
-        return { actor: 'api_key:1', organizationId: 'acme' };
-      },
+      authenticate: Object.assign(
+        async () => {
+          looking.resolve();
+          await found.promise;
+          return { actor: 'api_key:1', organizationId: 'acme' };
+        },
+        { known: () => undefined },
+      ),
     },
   });
   const socket = await open();

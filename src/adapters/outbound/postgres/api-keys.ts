@@ -6,10 +6,16 @@ export const postgresApiKeys = (pool: Pool): ApiKeyStore => ({
   async find(hash) {
     const [row] = await query(pool, {
       name: 'authenticate_api_key',
-      text: `select key_id, organization_id from ops.authenticate_api_key(decode($1, 'hex'))`,
+      text: `select key_id, organization_id, expires_at from ops.authenticate_api_key(decode($1, 'hex'))`,
       values: [hash],
     });
-    return row && { keyId: String(row['key_id']), organizationId: String(row['organization_id']) };
+    return (
+      row && {
+        keyId: row['key_id'] as string,
+        organizationId: row['organization_id'] as string,
+        expiresAt: Date.parse(row['expires_at'] as string),
+      }
+    );
   },
 
   async touch(keyIds) {
