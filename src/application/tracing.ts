@@ -1,4 +1,6 @@
 export interface Span {
+  /** W3C `traceparent` that makes this span the parent of what is called; its flag says whether the span is recorded. */
+  readonly traceparent: string;
   /** @param failed whether the work went wrong through a fault of ours */
   end(attributes: Readonly<Record<string, string | number>>, failed: boolean): void;
 }
@@ -18,5 +20,10 @@ export interface Tracing {
   startSpan(start: SpanStart): Span;
 }
 
-const nothing: Span = { end: () => {} };
-export const noTracing: Tracing = { startSpan: () => nothing };
+/** Carries the trace on, with a span that nobody records. */
+export const noTracing: Tracing = {
+  startSpan: ({ traceId }) => ({ traceparent: `00-${traceId}-${newSpanId()}-00`, end: () => {} }),
+};
+
+/** The second half of a UUID begins with its variant, so it is never all zeros. */
+const newSpanId = (): string => crypto.randomUUID().slice(19).replace('-', '');

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { SpanStart, Tracing } from '#src/application/tracing.ts';
+import { type SpanStart, type Tracing, noTracing } from '#src/application/tracing.ts';
 import { JOB, testApi } from './setup.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -10,7 +10,10 @@ function recorder() {
     startSpan(start) {
       const span: (typeof spans)[number] = { start };
       spans.push(span);
-      return { end: (attributes, failed) => Object.assign(span, { attributes, failed }) };
+      return {
+        ...noTracing.startSpan(start),
+        end: (attributes, failed) => Object.assign(span, { attributes, failed }),
+      };
     },
   };
   return { spans, tracing };

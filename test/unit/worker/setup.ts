@@ -1,7 +1,7 @@
 import type { JobPorts } from '#src/application/jobs/ports.ts';
 import { type JobDefinition, defineJob } from '#src/application/jobs/define-job.ts';
 import { registryOf } from '#src/application/jobs/registry.ts';
-import type { SpanStart, Tracing } from '#src/application/tracing.ts';
+import { type SpanStart, type Tracing, noTracing } from '#src/application/tracing.ts';
 import { type WorkerOptions, createWorker } from '#src/adapters/inbound/worker/worker.ts';
 import { memoryQueue } from '#test/support/memory-queue.ts';
 import { pino } from 'pino';
@@ -40,7 +40,10 @@ const recordTo =
   (start) => {
     const span: RecordedSpan = { ...start };
     spans.push(span);
-    return { end: (attributes, failed) => void Object.assign(span, { attributes, failed }) };
+    return {
+      ...noTracing.startSpan(start),
+      end: (attributes, failed) => void Object.assign(span, { attributes, failed }),
+    };
   };
 
 export const DEFAULTS: WorkerOptions = {

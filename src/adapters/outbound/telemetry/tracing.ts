@@ -5,7 +5,7 @@ import { RandomIdGenerator, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-
 import type { Tracing } from '#src/application/tracing.ts';
 
 export interface TracingOptions {
-  /** Base URL of the collector; spans go to `<endpoint>/v1/traces`. */
+  /** Base URL of the collector, which may have a path; spans go to `<endpoint>/v1/traces`. */
   readonly endpoint: string;
   readonly service: string;
   readonly gitSha: string;
@@ -25,7 +25,7 @@ export function startTracing({ endpoint, service, gitSha, ratio }: TracingOption
     serviceName: service,
     autoDetectResources: false,
     instrumentations: [],
-    traceExporter: new OTLPTraceExporter({ url: new URL('/v1/traces', endpoint).href }),
+    traceExporter: new OTLPTraceExporter({ url: `${endpoint.replace(/\/$/, '')}/v1/traces` }),
     sampler: new TraceIdRatioBasedSampler(ratio),
     metricReaders: [],
     logRecordProcessors: [],
@@ -51,7 +51,9 @@ export function startTracing({ endpoint, service, gitSha, ratio }: TracingOption
       nextTraceId = traceId;
       const span = tracer.startSpan(name, { kind: KINDS[kind] }, parent);
       nextTraceId = undefined;
+      const { spanId, traceFlags } = span.spanContext();
       return {
+        traceparent: `00-${traceId}-${spanId}-0${traceFlags}`,
         end(attributes, failed) {
           span.setAttributes(attributes);
           if (failed) span.setStatus({ code: SpanStatusCode.ERROR });
