@@ -19,25 +19,28 @@ async function collect(request: IncomingMessage, response: ServerResponse): Prom
 const collector = createServer((request, response) => void collect(request, response));
 await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
 afterAll(() => collector.close());
-const endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
+/** With a path of its own, as behind a gateway. */
+const endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}/otlp/`;
 
 it('[OBS-5] exports spans of the trace that the request or job has already', async () => {
-  const tracing = startTracing({ endpoint, service: 'dragonfly-test', gitSha: 'abc', ratio: 1 });
+  const tracing = startTracing({ endpoint, service: 'dragonfly-test', gitSha: 'abc', ratio: 0.6 });
   const traceId = '0af7651916cd43dd8448eb211c80319c';
+  const unsampledId = `${'f'.repeat(8)}${'0'.repeat(24)}`;
   tracing
     .startSpan({ kind: 'server', name: 'POST /v1/jobs', traceId })
     .end({ 'http.route': '/v1/jobs' }, false);
-  tracing
-    .startSpan({
-      kind: 'consumer',
-      name: 'process webhook.deliver',
-      traceId,
-      parentSpanId: 'b7ad6b7169203331',
-    })
-    .end({}, true);
+  const consumer = tracing.startSpan({
+    kind: 'consumer',
+    name: 'process webhook.deliver',
+    traceId,
+    parentSpanId: 'b7ad6b7169203331',
+  });
+  consumer.end({}, true);
+  const unsampled = tracing.startSpan({ kind: 'server', name: 'GET /v1/jobs', traceId: unsampledId });
+  unsampled.end({}, false);
   await tracing.stop();
 
-  expect(received.map(({ path }) => path)).toEqual(['/v1/traces']);
+  expect(received.map(({ path }) => path)).toEqual(['/otlp/v1/traces']);
   const [exported] = received[0]?.body.resourceSpans ?? [];
   expect(exported?.resource.attributes).toContainEqual({
     key: 'service.name',
@@ -55,4 +58,6 @@ it('[OBS-5] exports spans of the trace that the request or job has already', asy
     },
   ]);
   expect(spans[0]).not.toHaveProperty('parentSpanId', expect.stringMatching(/./));
+  expect(consumer.traceparent).toBe(`00-${traceId}-${String(spans[1]?.['spanId'])}-01`);
+  expect(unsampled.traceparent).toMatch(new RegExp(`^00-${unsampledId}-(?!0{16})[0-9a-f]{16}-00$`));
 });
