@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { loadConfig } from '#src/config/load.ts';
 import type { Role, Variable } from '#src/config/variable.ts';
 import { variables } from '#src/config/variables.ts';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { COMPLETE } from '../config/environment.ts';
 import { CHART, type Manifest, type PodSpec, isHelmMissing, lint, render } from './helm.ts';
@@ -28,10 +28,18 @@ describe('[K8S-5] the values of the chart', () => {
   });
 });
 
-const skipped = isHelmMissing ? ' (skipped: no helm on PATH and none in HELM)' : '';
+it('a missing helm is a failure where every server is required', () => {
+  vi.stubEnv('HELM', '/nowhere/helm');
+  vi.stubEnv('REQUIRE_SERVICES', '1');
+  expect(isHelmMissing).toThrow('no helm');
+  vi.unstubAllEnvs();
+});
 
-describe.skipIf(isHelmMissing)(`the chart${skipped}`, () => {
-  const manifests = isHelmMissing ? [] : render();
+const missing = isHelmMissing();
+const skipped = missing ? ' (skipped: no helm on PATH and none in HELM)' : '';
+
+describe.skipIf(missing)(`the chart${skipped}`, () => {
+  const manifests = missing ? [] : render();
   const find = (kind: string, name: string): Manifest => {
     const found = manifests.find((manifest) => manifest.kind === kind && manifest.metadata.name === name);
     if (!found) throw new Error(`The chart renders no ${kind} ${name}.`);

@@ -33,7 +33,14 @@ export interface Manifest {
 const run = (...args: readonly string[]): SpawnSyncReturns<string> =>
   spawnSync(process.env['HELM'] ?? 'helm', args, { encoding: 'utf8' });
 
-export const isHelmMissing = run('version').status !== 0;
+/** @throws Error when a missing helm is a failure, as a missing server is */
+export function isHelmMissing(): boolean {
+  const missing = run('version').status !== 0;
+  if (missing && process.env['REQUIRE_SERVICES'] === '1') {
+    throw new Error('REQUIRE_SERVICES=1, but there is no helm on PATH and none in HELM.');
+  }
+  return missing;
+}
 
 /** What helm says of the chart; empty when there is nothing to say. */
 export function lint(): string {

@@ -6,10 +6,15 @@ import { parse } from 'yaml';
 interface Workflow {
   readonly permissions: unknown;
   readonly concurrency: unknown;
-  readonly jobs: Readonly<Record<string, Record<string, unknown>>>;
+  readonly jobs: Readonly<Record<string, Job>>;
+}
+interface Job {
+  readonly 'timeout-minutes': unknown;
+  readonly steps: readonly { readonly run?: string }[];
 }
 
-const folder = fileURLToPath(new URL('../../../.github/workflows', import.meta.url));
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const folder = `${root}/.github/workflows`;
 
 describe.each(globSync('*.yml', { cwd: folder }))('the workflow %s', (file) => {
   const text = readFileSync(`${folder}/${file}`, 'utf8');
@@ -30,4 +35,15 @@ describe.each(globSync('*.yml', { cwd: folder }))('the workflow %s', (file) => {
     expect(workflow.concurrency).toBeDefined();
     for (const job of Object.values(workflow.jobs)) expect(job['timeout-minutes']).toBeTypeOf('number');
   });
+});
+
+it('the workflow ci runs every part of the gate, and checks nothing that the gate does not', () => {
+  const { jobs } = parse(readFileSync(`${folder}/ci.yml`, 'utf8')) as Workflow;
+  const commands = Object.values(jobs)
+    .flatMap(({ steps }) => steps.flatMap(({ run }) => run ?? []))
+    .filter((command) => !command.startsWith('docker '));
+  const gate = readFileSync(`${root}/.ci/run`, 'utf8');
+  const parts = [...gate.matchAll(/\.ci\/[a-z][a-z\d-]*/g)].map(([part]) => part);
+  // The workflow gets its helm from an action.
+  expect([...new Set(commands), '.ci/helm'].toSorted()).toEqual([...new Set(parts)].toSorted());
 });
