@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { duration, optional, url, withDefault } from '../variable.ts';
 
+const api = { roles: ['api'] } as const;
 const serving = { roles: ['api', 'worker'] } as const;
 
 /** What the process is and how it starts and ends. */
@@ -31,12 +32,12 @@ export const processVariables = {
     duration(),
     '5s',
     'From SIGTERM until the listener closes: time for load balancers to see that readiness is gone.',
-    serving,
+    api,
   ),
   DRAGONFLY_SHUTDOWN_TIMEOUT: withDefault(
     duration(),
     '10s',
     'Longest wait for requests in flight at shutdown.',
-    serving,
+    api,
   ),
 } as const;

@@ -32,6 +32,12 @@ describe('[K8S-5] the schema of the environment', () => {
     ).toEqual([]);
   });
 
+  it('gives what only the API does at its end to the API alone, and the wait for PostgreSQL to all', () => {
+    expect(variables.DRAGONFLY_SHUTDOWN_DELAY.roles).toEqual(['api']);
+    expect(variables.DRAGONFLY_SHUTDOWN_TIMEOUT.roles).toEqual(['api']);
+    expect(variables.DRAGONFLY_START_TIMEOUT.roles).toEqual(ROLES);
+  });
+
   it('[SEC-1] gives every secret to named roles, never to all', () => {
     const shared = entries.filter(
       ([, { tier, roles }]) => tier === 'sensitive' && roles.length === ROLES.length,
