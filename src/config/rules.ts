@@ -1,5 +1,6 @@
-import type { ValueOf, Variable } from './variable.ts';
+import { type ValueOf, type Variable, milliseconds } from './variable.ts';
 import { type VariableName, type Variables, variables } from './variables.ts';
+import { DELIVERY_DEADLINE } from './variables/webhooks.ts';
 
 /** The values as far as they could be read: the fault of a missing one is known already. */
 export type KnownValues = { readonly [N in VariableName]?: ValueOf<Variables[N]> | undefined };
@@ -7,7 +8,11 @@ export type KnownValues = { readonly [N in VariableName]?: ValueOf<Variables[N]>
 /** Faults that show only when several values are seen together. */
 export function brokenRules(values: KnownValues): string[] {
   const { DRAGONFLY_ENV: env } = values;
-  return [...(env === undefined || env === 'dev' ? [] : outsideDev(values)), ...heartbeatOrder(values)];
+  return [
+    ...(env === undefined || env === 'dev' ? [] : outsideDev(values)),
+    ...heartbeatOrder(values),
+    ...deliveryTimeouts(values),
+  ];
 }
 
 function outsideDev(values: KnownValues): string[] {
@@ -56,5 +61,17 @@ function heartbeatOrder({
   if (beat < abort && abort < dead) return [];
   return [
     'DRAGONFLY_WORKER_HEARTBEAT_INTERVAL must be shorter than DRAGONFLY_WORKER_ABORT_AFTER, and that shorter than DRAGONFLY_WORKER_DEAD_AFTER.',
+  ];
+}
+
+/** ARC-7: the receiver's silence must show as such, not as the end of the whole job. */
+function deliveryTimeouts({
+  DRAGONFLY_WEBHOOK_CONNECT_TIMEOUT: connect,
+  DRAGONFLY_WEBHOOK_RESPONSE_TIMEOUT: response,
+}: KnownValues): string[] {
+  if (connect === undefined || response === undefined) return [];
+  if (connect + response < milliseconds(DELIVERY_DEADLINE)) return [];
+  return [
+    `DRAGONFLY_WEBHOOK_CONNECT_TIMEOUT and DRAGONFLY_WEBHOOK_RESPONSE_TIMEOUT together must be shorter than the deadline of a delivery, ${DELIVERY_DEADLINE}.`,
   ];
 }

@@ -47,21 +47,29 @@ export const optional = <T>(
 ): Variable<T | undefined> => ({ schema, fallback: undefined, description, tier, roles, optional: true });
 
 const UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
-/** Node's timers fire at once when asked to wait longer. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+/**
+ * The longest silence that SQL grants a worker. Any sum of a few such durations is also far from the 24 days at which
+ * Node's timers fire at once.
+ */
+const HOUR = '1h';
 
-/** `500ms`, `10s`, `5m`, `24h`, as milliseconds. */
-export const duration = (minMs = 0) => {
-  const message = `A duration such as 500ms, 10s, 5m or 24h, from ${minMs}ms to 24 days.`;
+type Duration = `${number}${keyof typeof UNITS_MS}`;
+
+/** `500ms`, `10s`, `5m`, `1h`, as milliseconds, between two durations inclusive. */
+export const duration = (min: Duration = '0s', max: Duration = HOUR) => {
+  const message = `A duration such as 500ms, 10s or 5m, from ${min} to ${max}.`;
   return z
     .string()
     .regex(/^\d{1,9}(?:ms|s|m|h)$/, message)
-    .transform((text) => {
-      const [, digits = '0', unit = 'ms'] = /^(\d+)(\w+)$/.exec(text) ?? [];
-      return Number(digits) * UNITS_MS[unit as keyof typeof UNITS_MS];
-    })
-    .refine((ms) => ms >= minMs && ms <= MAX_TIMER_MS, message);
+    .transform(milliseconds)
+    .refine((ms) => ms >= milliseconds(min) && ms <= milliseconds(max), message);
 };
+
+/** Of a duration that is known to be one. */
+export function milliseconds(text: string): number {
+  const [, digits = '0', unit = 'ms'] = /^(\d+)(\w+)$/.exec(text) ?? [];
+  return Number(digits) * UNITS_MS[unit as keyof typeof UNITS_MS];
+}
 
 export const integer = (min: number, max: number) => {
   const message = `A whole number from ${min} to ${max}.`;

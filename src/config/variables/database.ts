@@ -46,13 +46,13 @@ export const databaseVariables = {
     serving,
   ),
   DRAGONFLY_DATABASE_ACQUIRE_TIMEOUT: withDefault(
-    duration(1),
+    duration('1ms'),
     '2s',
     'Longest wait for a connection of the pool.',
     serving,
   ),
   DRAGONFLY_DATABASE_STATEMENT_TIMEOUT: withDefault(
-    duration(1),
+    duration('1ms'),
     '5s',
     'Longest run of one statement.',
     serving,

@@ -28,7 +28,7 @@ export const httpVariables = {
     serving,
   ),
   DRAGONFLY_READINESS_TIMEOUT: withDefault(
-    duration(1),
+    duration('1ms'),
     '1s',
     'Longest wait for a dependency in /readyz.',
     serving,
@@ -63,7 +63,8 @@ export const httpVariables = {
     api,
   ),
   DRAGONFLY_API_KEY_CACHE_TTL: withDefault(
-    duration(),
+    // SEC-5: never 0, which the cache reads as "for ever".
+    duration('1ms', '5s'),
     '5s',
     'How long a key is remembered, and so how long a revoked one may still work.',
     api,

@@ -8,6 +8,9 @@ const secret = z
 
 const worker = { roles: ['worker'] } as const;
 
+/** The deadline of the job type webhook.deliver, which is not to be imported here; a test compares the two. */
+export const DELIVERY_DEADLINE = '30s';
+
 /** The job type webhook.deliver. */
 export const webhookVariables = {
   DRAGONFLY_WEBHOOK_SECRET: required(
@@ -30,13 +33,13 @@ export const webhookVariables = {
     worker,
   ),
   DRAGONFLY_WEBHOOK_CONNECT_TIMEOUT: withDefault(
-    duration(1),
+    duration('1ms', DELIVERY_DEADLINE),
     '5s',
     'Longest wait for a receiver’s connection.',
     worker,
   ),
   DRAGONFLY_WEBHOOK_RESPONSE_TIMEOUT: withDefault(
-    duration(1),
+    duration('1ms', DELIVERY_DEADLINE),
     '15s',
     'Longest wait for a receiver’s answer.',
     worker,

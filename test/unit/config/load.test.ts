@@ -1,4 +1,6 @@
 import { loadConfig } from '#src/config/load.ts';
+import type { Variable } from '#src/config/variable.ts';
+import { variables } from '#src/config/variables.ts';
 import { describe, expect, it } from 'vitest';
 import { COMPLETE, faultsOf } from './environment.ts';
 
@@ -64,7 +66,7 @@ describe('reading the environment', () => {
   });
 
   it.each<[string, string]>([
-    ['DRAGONFLY_START_TIMEOUT', '600h'], // Longer than a timer of Node can wait: it would fire at once.
+    ['DRAGONFLY_START_TIMEOUT', '61m'],
     ['DRAGONFLY_START_TIMEOUT', '-1s'],
     ['DRAGONFLY_START_TIMEOUT', '1.5s'],
     ['DRAGONFLY_READINESS_TIMEOUT', '0s'],
@@ -83,4 +85,23 @@ describe('reading the environment', () => {
       expect.stringMatching(new RegExp(`^${name}: `)),
     ]);
   });
+
+  it('[AV-8] refuses every duration over an hour: SQL would too, and no sum of them overflows a timer', () => {
+    const durations = Object.entries<Variable>(variables).filter(
+      ([, { schema }]) => schema.safeParse('5s').data === 5000,
+    );
+    expect(durations.length).toBeGreaterThan(10);
+    const longer = durations.filter(([, { schema }]) => schema.safeParse('3600001ms').success);
+    expect(longer).toEqual([]);
+    expect(faultsOf(['worker'], { ...COMPLETE, DRAGONFLY_WORKER_DEAD_AFTER: '1h' })).toEqual([]);
+  });
+
+  it.each(['0s', '0ms', '5001ms', '1m'])(
+    '[SEC-5] refuses to remember keys for %s: a revoked one ends within 5 s, and 0 would mean for ever',
+    (value) => {
+      expect(faultsOf(['api'], { ...COMPLETE, DRAGONFLY_API_KEY_CACHE_TTL: value })).toEqual([
+        'DRAGONFLY_API_KEY_CACHE_TTL: A duration such as 500ms, 10s or 5m, from 1ms to 5s.',
+      ]);
+    },
+  );
 });

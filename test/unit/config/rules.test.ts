@@ -1,4 +1,6 @@
-import { ROLES } from '#src/config/variable.ts';
+import { webhookDeliver } from '#src/application/jobs/webhook.deliver.ts';
+import { ROLES, milliseconds } from '#src/config/variable.ts';
+import { DELIVERY_DEADLINE } from '#src/config/variables/webhooks.ts';
 import { describe, expect, it } from 'vitest';
 import { COMPLETE, faultsOf } from './environment.ts';
 
@@ -99,6 +101,26 @@ describe('[Q-6] the heart of a worker', () => {
     expect(faultsOf(['worker'], { ...COMPLETE, DRAGONFLY_WORKER_ABORT_AFTER: '30s' })).toHaveLength(1);
     expect(faultsOf(['worker'], { ...COMPLETE, DRAGONFLY_WORKER_ABORT_AFTER: '60s' })).toHaveLength(1);
     expect(faultsOf(['worker'], { ...COMPLETE, DRAGONFLY_WORKER_ABORT_AFTER: '31s' })).toEqual([]);
+  });
+});
+
+describe('[ARC-7] the time-outs of a webhook', () => {
+  const timeouts = (connect: string, response: string) =>
+    faultsOf(['worker'], {
+      ...COMPLETE,
+      DRAGONFLY_WEBHOOK_CONNECT_TIMEOUT: connect,
+      DRAGONFLY_WEBHOOK_RESPONSE_TIMEOUT: response,
+    });
+
+  it('together end before the deadline of the job', () => {
+    expect(timeouts('9999ms', '20s')).toEqual([]);
+    expect(timeouts('10s', '20s')).toEqual([
+      expect.stringMatching(/together must be shorter than the deadline of a delivery, 30s\.$/),
+    ]);
+  });
+
+  it('are compared with the deadline that the job type has', () => {
+    expect(milliseconds(DELIVERY_DEADLINE)).toBe(webhookDeliver.timeoutSeconds * 1000);
   });
 });
 
