@@ -106,10 +106,25 @@ describe('the rules', () => {
     'try { work(); } catch {}',
     'try { work(); } catch (error) { /* never mind */ }',
     'work().catch(() => {});',
+    'try { work(); } catch { other(); }',
+    "try { work(); } catch (error) { log.error('failed', { error: true }); }",
+    'work().catch(() => undefined);',
+    'work().then(report, (error) => []);',
   ])('[ARC-9] refuse a swallowed exception: %s', (text) => {
     expect(violationsWith({ 'src/domain/helper.ts': text })).toEqual([
       '[ARC-9] src/domain/helper.ts swallows an exception.',
     ]);
+  });
+
+  it.each([
+    'try { work(); } catch (error) { log.warn({ error }); }',
+    'try { work(); } catch ({ message }) { log.warn(message); }',
+    'try { work(); } catch { other(); /* It has said why itself. */ }',
+    'work().catch((error) => report(error));',
+    'work().catch(failed);',
+    'work().then((value) => []);',
+  ])('accept a handler that uses the error or says why not: %s', (text) => {
+    expect(violationsWith({ 'src/domain/helper.ts': text })).toEqual([]);
   });
 
   it('refuse what they cannot follow', () => {

@@ -43,7 +43,7 @@ export function violations(sources: Sources): string[] {
     ...cycles(graph).map((cycle) => `[ARC-9] cycle: ${cycle.join(' → ')}`),
     ...modules.flatMap(sqlOutsideItsAdapter),
     ...modules
-      .filter(({ emptyHandlers }) => emptyHandlers > 0)
+      .filter(({ swallowedErrors }) => swallowedErrors > 0)
       .map(({ path }) => `[ARC-9] ${path} swallows an exception.`),
   ];
 }
