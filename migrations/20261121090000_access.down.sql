@@ -2,6 +2,7 @@ drop function ops.schema_version();
 drop function ops.touch_api_keys(uuid[]);
 drop function ops.authenticate_api_key(bytea);
 drop function ops.issue_api_key(uuid, text, bytea, interval);
+drop function ops.revoke_api_keys(uuid, text);
 drop function ops.create_organization(text);
 drop table public.api_key;
 drop table public.organization;

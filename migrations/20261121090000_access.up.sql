@@ -62,14 +62,21 @@ begin
 end $$;
 comment on function ops.create_organization is 'The id of the organisation of that name, made if there is none.';
 
+create function ops.revoke_api_keys(p_organization_id uuid, p_name text) returns setof uuid
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$
+  update public.api_key set revoked_at = now()
+   where organization_id = p_organization_id and name = p_name and revoked_at is null
+  returning id;
+$$;
+
 -- Revokes the live keys of that name first: a name has one live key at a time, hence the lock.
 create function ops.issue_api_key(p_organization_id uuid, p_name text, p_key_hash bytea, p_lifetime interval)
 returns uuid
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
   select from public.organization where id = p_organization_id for no key update;
-  update public.api_key set revoked_at = now()
-   where organization_id = p_organization_id and name = p_name and revoked_at is null;
+  select ops.revoke_api_keys(p_organization_id, p_name);
   insert into public.api_key (organization_id, name, key_hash, expires_at)
   values (p_organization_id, p_name, p_key_hash, now() + p_lifetime)
   returning id;

@@ -15,6 +15,8 @@ async function issue(name: string, lifetime = '1 day'): Promise<Buffer> {
   await owner`select ops.issue_api_key(${ORGANIZATION}, ${name}, ${hash}, ${lifetime})`;
   return hash;
 }
+const revoke = async (name: string) =>
+  await owner<{ id: string }>`select ops.revoke_api_keys(${ORGANIZATION}, ${name}) as id`;
 const authenticate = async (hash: Buffer) =>
   await api<{ key_id: string; organization_id: string }>`select * from ops.authenticate_api_key(${hash})`;
 
@@ -45,6 +47,15 @@ describe('[SEC-5] an API key', () => {
     const second = await issue('name');
     expect(await authenticate(first)).toEqual([]);
     expect(await authenticate(second)).toHaveLength(1);
+    expect(await authenticate(other)).toHaveLength(1);
+  });
+
+  it('can be revoked by its name, and only that one', async () => {
+    const [leaked, other] = [await issue('leaked'), await issue('not leaked')];
+    const [{ key_id } = { key_id: '' }] = await authenticate(leaked);
+    expect(await revoke('leaked')).toEqual([{ id: key_id }]);
+    expect(await revoke('leaked')).toEqual([]);
+    expect(await authenticate(leaked)).toEqual([]);
     expect(await authenticate(other)).toHaveLength(1);
   });
 
