@@ -461,7 +461,8 @@ end $$;
 
 -- ── acts of clients on their own jobs ────────────────────────────────────────────────────────────────────────────
 
--- Takes effect on a pending or processing job; any other is returned as it is. No row: there is no such job.
+-- Takes effect on a pending or processing job; any other is returned as it is. No row: there is no such job. The worker of
+-- the attempt that this ends hears its lease token.
 create function ops.cancel_job(p_job_id uuid) returns setof ops.job
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -474,9 +475,11 @@ begin
     return;
   end if;
   if v_job.status in ('pending', 'processing') then
-    delete from ops.lease where job_id = p_job_id;
     update ops.job set status = 'cancelled', finished_at = clock_timestamp() where id = p_job_id returning * into v_job;
-    perform pg_notify('ops_job_cancelled', p_job_id::text);
+    delete from ops.lease where job_id = p_job_id returning token into v_token;
+    if found then
+      perform pg_notify('ops_job_cancelled', v_token::text);
+    end if;
   end if;
   return next v_job;
 end $$;
@@ -486,7 +489,8 @@ create function ops.retry_job(p_job_id uuid) returns setof ops.job
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_job ops.job;
+  v_job   ops.job;
+  v_token uuid;
 begin
   select * into v_job from ops.job
    where id = p_job_id and organization_id is not distinct from ops.current_organization() for update;

@@ -65,11 +65,19 @@ describe('a worker is woken', () => {
   });
 });
 
-it('a worker hears which job was cancelled, once', async () => {
-  const mine = await claimed();
-  const cancel = async () => await api()`select ops.cancel_job(${mine.job_id})`;
-  expect(await heardOf(cancel)).toEqual([`ops_job_cancelled ${mine.job_id}`]);
-  expect(await heardOf(cancel)).toEqual([]);
+const heardOfCancelling = async (id: string): Promise<string[]> =>
+  await heardOf(async () => await api()`select ops.cancel_job(${id})`);
+
+describe('a worker hears of a cancelled job', () => {
+  it('the lease token of the attempt that it ended, once', async () => {
+    const mine = await claimed();
+    expect(await heardOfCancelling(mine.job_id)).toEqual([`ops_job_cancelled ${mine.lease_token}`]);
+    expect(await heardOfCancelling(mine.job_id)).toEqual([]);
+  });
+
+  it('nothing when nobody works on it', async () => {
+    expect(await heardOfCancelling(await queueJob({ type: newType() }))).toEqual([]);
+  });
 });
 
 it('claims and outcomes wake nobody', async () => {
