@@ -1,6 +1,7 @@
 import { DomainError } from '#src/domain/errors.ts';
 import type { Job, Queue, Worker } from '#src/domain/jobs/job.ts';
 import { findUnstorable } from '#src/domain/jobs/storable.ts';
+import { pointerTo } from '#src/domain/json-pointer.ts';
 import type { RequestContext } from '../context.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { type JobRegistry, definitionOf } from '../jobs/registry.ts';
@@ -117,7 +118,7 @@ function accept(registry: JobRegistry, request: JobRequest, pointer: string): Ne
   if (!parsed.success) {
     throw new DomainError('payload_invalid', `The payload does not fit the job type ${request.type}.`, {
       fields: parsed.error.issues.map((issue) => ({
-        pointer: [`${pointer}/payload`, ...issue.path.map(escapeToken)].join('/'),
+        pointer: pointerTo(`${pointer}/payload`, ...issue.path),
         detail: issue.message,
       })),
     });
@@ -131,8 +132,6 @@ function accept(registry: JobRegistry, request: JobRequest, pointer: string): Ne
   }
   return { ...request, maxAttempts: retry.maxAttempts };
 }
-
-const escapeToken = (token: PropertyKey): string => String(token).replaceAll('~', '~0').replaceAll('/', '~1');
 
 function found(job: Job | undefined): Job {
   if (job) return job;

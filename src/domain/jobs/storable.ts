@@ -1,3 +1,4 @@
+import { pointerTo } from '../json-pointer.ts';
 import type { JsonValue } from './job.ts';
 
 const REPLACEMENT = '\uFFFD';
@@ -18,7 +19,7 @@ export function findUnstorable(value: JsonValue, pointer = ''): string | undefin
   if (typeof value !== 'object' || value === null) return undefined;
   for (const [key, item] of Object.entries(value)) {
     if (!isStorable(key)) return pointer;
-    const found = findUnstorable(item, `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`);
+    const found = findUnstorable(item, pointerTo(pointer, key));
     if (found !== undefined) return found;
   }
   return undefined;
