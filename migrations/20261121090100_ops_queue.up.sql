@@ -321,8 +321,9 @@ begin
   perform ops.refuse(case
     when coalesce(p_status, '') not in ('completed', 'failed', 'pending', 'cancelled', 'released')
       then 'the status must be completed, failed, pending (retry) or cancelled'
-    when p_status = 'pending' and coalesce(p_backoff_seconds, -1) not between 0 and 31536000
-      then 'a retry needs a back-off of 0 to 31536000 seconds'
+    when p_status = 'pending' and p_backoff_seconds is null then 'a retry needs a back-off'
+    when p_status in ('pending', 'released') and p_backoff_seconds not between 0 and 31536000
+      then 'a back-off must be 0 to 31536000 seconds'
   end);
 
   select * into v_job from ops.job where id = p_job_id for update;
@@ -337,12 +338,13 @@ begin
   update ops.job
      set status      = case p_status when 'released' then 'pending' else p_status end,
          attempts    = case p_status when 'released' then attempts - 1 else attempts end,
-         run_at      = case p_status when 'pending' then clock_timestamp() + make_interval(secs => p_backoff_seconds) else run_at end,
+         run_at      = case when p_status in ('pending', 'released')
+                            then coalesce(clock_timestamp() + make_interval(secs => p_backoff_seconds), run_at) else run_at end,
          finished_at = case when p_status in ('completed', 'failed', 'cancelled') then clock_timestamp() end,
          last_error  = coalesce(left(p_error_message, 2000), last_error),
          result      = p_result
    where id = p_job_id;
-  if p_status = 'released' then
+  if p_status = 'released' and p_backoff_seconds is null then
     perform pg_notify('ops_job_ready', '');
   end if;
   return true;
@@ -370,7 +372,8 @@ end $$;
 comment on function ops.update_job_status is
   'Whether the outcome took effect. The lease token comes from the transaction-local setting ops.lease_token; without it the current attempt is meant, while its lease is live.';
 
--- Each element: {job_id, lease_token, status, error?, backoff_seconds?, result?}. The ids of the jobs it took effect on.
+-- Each element: {job_id, lease_token, status, error?, backoff_seconds?, result?}. The ids of the jobs it took effect on. A
+-- job that is released goes back to its old place or, with a back-off, runs when that has passed.
 create function ops.complete_jobs(p_outcomes jsonb) returns setof uuid
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -467,7 +470,8 @@ create function ops.cancel_job(p_job_id uuid) returns setof ops.job
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_job ops.job;
+  v_job   ops.job;
+  v_token uuid;
 begin
   select * into v_job from ops.job
    where id = p_job_id and organization_id is not distinct from ops.current_organization() for update;
@@ -489,8 +493,7 @@ create function ops.retry_job(p_job_id uuid) returns setof ops.job
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_job   ops.job;
-  v_token uuid;
+  v_job ops.job;
 begin
   select * into v_job from ops.job
    where id = p_job_id and organization_id is not distinct from ops.current_organization() for update;

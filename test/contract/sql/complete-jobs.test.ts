@@ -47,6 +47,27 @@ describe('ops.complete_jobs', () => {
     expect(await report(mine, { status: 'completed' }), 'the lease went with it').toBe(false);
   });
 
+  it('gives a job back with its attempt, to run when a back-off has passed', async () => {
+    const mine = await claimed({ max_attempts: 1 });
+    const before = Date.now();
+    expect(await report(mine, { status: 'released', backoff_seconds: 1 })).toBe(true);
+    const row = await job(mine.job_id);
+    expect(row).toMatchObject({ status: 'pending', attempts: 0, finished_at: null });
+    expect(row.run_at.getTime()).toBeGreaterThanOrEqual(before + 950);
+    expect(row.run_at.getTime()).toBeLessThan(Date.now() + 1050);
+    expect(await claim(mine.job_type)).toEqual([]);
+  });
+
+  it.for([-1, 31_536_001])(
+    '[Q-2] refuses to give a job back for %d seconds with 22023',
+    async (backoff_seconds) => {
+      const mine = await claimed();
+      const work = report(mine, { status: 'released', backoff_seconds });
+      await expect(work).rejects.toMatchObject({ code: '22023' });
+      expect(await report(mine, { status: 'completed' })).toBe(true);
+    },
+  );
+
   it('takes nothing of a batch with a fault, so that the caller can send its outcomes one by one', async () => {
     const [good, bad] = [await claimed(), await claimed()];
     const outcomes = [

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
-import { EXPIRED, begin, connectQueue, newType } from './queue.ts';
+import { EXPIRED, begin, connectQueue, newType, only } from './queue.ts';
 
 const queue = await connectQueue();
 const { api, worker, queueJob, queueJobs, claim, claimed, report } = queue;
@@ -82,9 +82,14 @@ describe('a worker hears of a cancelled job', () => {
 
 it('claims and outcomes wake nobody', async () => {
   const type = newType();
-  await queueJobs([{ type }, { type }]);
+  await queueJobs([{ type }, { type }, { type }]);
+  const outcomes = [
+    { status: 'completed' },
+    { status: 'pending', backoff_seconds: 60 },
+    { status: 'released', backoff_seconds: 60 },
+  ];
   const work = async () => {
-    for (const mine of await claim(type, { limit: 2 })) await report(mine, { status: 'completed' });
+    for (const outcome of outcomes) await report(only(await claim(type)), outcome);
   };
   expect(await heardOf(work)).toEqual([]);
 });
