@@ -2,7 +2,7 @@
 -- Compatibility: first release
 --
 -- The ops job queue. Words, used alike in SQL, code, API and metrics:
---   job         work to be done, one row of ops.job from its queueing to the end of its retention
+--   job         work to be done, one row of ops.job, kept when it is finished
 --   claim       a worker takes a pending job; this counts one attempt and grants a lease
 --   lease       the right to work on a job now, one row of ops.lease while the job is processing; its token fences
 --   outcome     what the worker reports: completed, failed, pending (retry), cancelled, released (given back)
@@ -33,6 +33,8 @@ create table ops.job (
 );
 create index job_ready on ops.job (priority desc, run_at, id) where status = 'pending';
 create index job_listing on ops.job (organization_id, created_at desc, id desc);
+create index job_open on ops.job (organization_id, type, status, run_at)
+  where status in ('pending', 'processing', 'failed');
 create unique index job_unique_key on ops.job (organization_id, type, unique_key) nulls not distinct
   where unique_key is not null and status in ('pending', 'processing');
 
@@ -259,7 +261,8 @@ create function ops.claim_jobs(p_job_types text[], p_limit integer, p_lock_timeo
 returns table (job_id uuid, job_type text, payload jsonb, attempts integer, created_at timestamptz, lease_token uuid,
                priority integer, max_attempts integer, run_at timestamptz, trace_id text, organization_id uuid)
 language plpgsql security definer set search_path = pg_catalog, pg_temp
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set enable_hashjoin = off
+set enable_mergejoin = off set jit = off
 as $$
 declare
   v_now timestamptz := clock_timestamp();

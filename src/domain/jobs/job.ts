@@ -1,7 +1,7 @@
 /*
  * Glossary, used alike in code, SQL, API and metrics:
  *
- * - job: work to be done, from its queueing to the end of its retention
+ * - job: work to be done, kept when it is finished
  * - queue: the jobs of one type
  * - claim: a worker takes a pending job; this counts one attempt and grants a lease
  * - lease: the right to work on a job now; its token fences off whoever lost it
