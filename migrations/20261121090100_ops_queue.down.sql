@@ -14,6 +14,7 @@ drop function ops.return_lost_jobs(timestamptz, text[], integer);
 drop function ops.lease_is_live(ops.lease, ops.worker, timestamptz, integer);
 drop function ops.queue_job_idempotent(text, jsonb, text, integer, timestamptz);
 drop function ops.queue_job(text, jsonb, integer, timestamptz);
+drop function ops.insert_job(text, jsonb, integer, timestamptz, text);
 drop function ops.queue_jobs(jsonb);
 drop function ops.insert_jobs(jsonb);
 drop function ops.refuse(text);

@@ -120,7 +120,8 @@ begin
 end $$;
 
 -- Keys are inserted in their own order: two batches with the same keys wait for each other, but never deadlock. The ids
--- are in the order of the batch, and so are the claims of what is equally urgent.
+-- are in the order of the batch, and so are the claims of what is equally urgent. A run_at in the past means now: nobody
+-- overtakes by it. A payload may be JSON's null.
 create function ops.insert_jobs(p_jobs jsonb) returns table (ordinal bigint, created boolean, job ops.job)
 language plpgsql
 as $$
@@ -135,10 +136,11 @@ begin
   end);
   for v_item in
     with item as materialized (
-      select ops.uuid_v7() as id, i.*
-        from rows from (jsonb_to_recordset(p_jobs) as (type text, payload jsonb, priority integer, run_at timestamptz,
-                                                       unique_key text, max_attempts integer))
-             with ordinality as i (type, payload, priority, run_at, unique_key, max_attempts, ordinal)
+      select ops.uuid_v7() as id, i.*, element -> 'payload' as payload
+        from rows from (jsonb_array_elements(p_jobs),
+                        jsonb_to_recordset(p_jobs) as (type text, priority integer, run_at timestamptz, unique_key text,
+                                                       max_attempts integer))
+             with ordinality as i (element, type, priority, run_at, unique_key, max_attempts, ordinal)
     )
     select * from item order by item.unique_key, item.type, item.ordinal
   loop
@@ -154,7 +156,7 @@ begin
     -- The job with the same key may finish between the insert and the look-up: then try again.
     loop
       insert into ops.job (id, type, payload, priority, run_at, unique_key, max_attempts, organization_id, created_by, trace_id)
-      values (v_item.id, v_item.type, v_item.payload, coalesce(v_item.priority, 0), coalesce(v_item.run_at, now()),
+      values (v_item.id, v_item.type, v_item.payload, coalesce(v_item.priority, 0), greatest(v_item.run_at, now()),
               v_item.unique_key, coalesce(v_item.max_attempts, 5), ops.current_organization(), ops.current_actor(), v_trace)
       on conflict (organization_id, type, unique_key) where unique_key is not null and status in ('pending', 'processing')
       do nothing
@@ -183,6 +185,15 @@ as $$
   select q.created, q.job from ops.insert_jobs(p_jobs) q order by q.ordinal;
 $$;
 
+create function ops.insert_job(p_type text, p_payload jsonb, p_priority integer, p_run_at timestamptz, p_unique_key text)
+returns uuid
+language sql
+as $$
+  select ops.refuse(case when p_payload is null then 'payload is required' end);
+  select (q.job).id from ops.insert_jobs(jsonb_build_array(jsonb_build_object(
+    'type', p_type, 'payload', p_payload, 'priority', p_priority, 'run_at', p_run_at, 'unique_key', p_unique_key))) q;
+$$;
+
 create function ops.queue_job(
   p_type     text,
   p_payload  jsonb,
@@ -191,8 +202,7 @@ create function ops.queue_job(
 ) returns uuid
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
-  select (q.job).id from ops.queue_jobs(jsonb_build_array(jsonb_build_object(
-    'type', p_type, 'payload', p_payload, 'priority', p_priority, 'run_at', p_run_at))) q;
+  select ops.insert_job(p_type, p_payload, p_priority, p_run_at, null);
 $$;
 comment on function ops.queue_job is 'Queues a job in the caller''s transaction; it runs only if that commits.';
 
@@ -205,9 +215,7 @@ create function ops.queue_job_idempotent(
 ) returns uuid
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
-  select (q.job).id from ops.queue_jobs(jsonb_build_array(jsonb_build_object(
-    'type', p_type, 'payload', p_payload, 'priority', p_priority, 'run_at', p_run_at,
-    'unique_key', coalesce(p_idempotency_key, '')))) q;
+  select ops.insert_job(p_type, p_payload, p_priority, p_run_at, coalesce(p_idempotency_key, ''));
 $$;
 comment on function ops.queue_job_idempotent is 'The id of the unfinished job with that key, queued if there is none.';
 

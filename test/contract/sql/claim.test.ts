@@ -52,13 +52,19 @@ describe('ops.claim_pending_job', () => {
 describe('what is claimed first', () => {
   it('[Q-5] the highest priority, then the earliest run_at, then the earliest queued', async () => {
     const type = newType();
+    const { soon, later } = only(
+      await api()<{ soon: string; later: string }>`
+        select (now() + interval '200 ms')::text as soon, (now() + interval '300 ms')::text as later`,
+    );
     await queueJobs([
-      { type, payload: 'least', priority: -100, run_at: '2020-01-01Z' },
-      { type, payload: 'second of equals' },
-      { type, payload: 'third of equals' },
-      { type, payload: 'first of equals', run_at: '2021-01-01Z' },
-      { type, payload: 'most', priority: 100 },
+      { type, payload: 'least', priority: -100 },
+      { type, payload: 'second of equals', run_at: later },
+      { type, payload: 'third of equals', run_at: later },
+      { type, payload: 'first of equals', run_at: soon },
+      { type, payload: 'most', priority: 100, run_at: later },
     ]);
+    const due = async () => await api()`select from ops.queues where type = ${type} and depth = 5`;
+    await expect.poll(due, { interval: 20 }).toHaveLength(1);
     const claims = await claim(type, { limit: 10 });
     const order = 'most, first of equals, second of equals, third of equals, least';
     expect(claims.map(({ payload }) => payload).join(', ')).toBe(order);
