@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { ORGANIZATION, connectQueue, newType } from './queue.ts';
+
+const queue = await connectQueue();
+const { api, worker, queueJobs, claimed, report } = queue;
+
+const FINISHED = 3000;
+
+/** Pages that a statement reads. */
+async function pagesOf(role: 'api' | 'worker', statement: string): Promise<number> {
+  const { sql, run } = await queue.session(role);
+  await sql`select set_config('ops.organization_id', ${ORGANIZATION}, false)`;
+  await run(statement); // makes the plan, which reads the catalogue
+  const { rows } = (await run(`explain (analyze, buffers, format json) ${statement}`)) as {
+    rows: [{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }];
+  };
+  const plan = rows[0]['QUERY PLAN'][0].Plan;
+  return (plan['Shared Hit Blocks'] ?? Infinity) + (plan['Shared Read Blocks'] ?? Infinity);
+}
+
+describe('the figures of the queues', () => {
+  it('count what waits, what is scheduled, what runs and what is dead', async () => {
+    const { job_type: type } = await claimed();
+    await queueJobs([{ type }, { type }, { type, run_at: '2099-01-01Z' }]);
+    const figures = { depth: 2, scheduled: 1, processing: 1 };
+    expect(await api()`select * from ops.queues where type = ${type}`).toMatchObject([figures]);
+    const stats = await worker<{ oldest_age_seconds: number }>`
+      select * from ops.queue_stats() where type = ${type}`;
+    expect(stats).toMatchObject([{ ...figures, failed: 0 }]);
+    expect(stats[0]?.oldest_age_seconds).toBeLessThan(60);
+    const dead = await claimed();
+    await report(dead, { status: 'failed' });
+    expect(await worker`select * from ops.queue_stats() where type = ${dead.job_type}`).toMatchObject([
+      { depth: 0, scheduled: 0, processing: 0, failed: 1, oldest_age_seconds: 0 },
+    ]);
+  });
+
+  it('read no finished job', async () => {
+    const type = newType();
+    const jobs = Array.from({ length: FINISHED }, () => ({ type }));
+    await queueJobs(jobs);
+    await api()`select ops.cancel_job(id) from ops.jobs where type = ${type}`;
+    await queue.owner`vacuum analyze ops.job`;
+    expect(await pagesOf('api', 'select * from ops.queues')).toBeLessThan(10);
+    expect(await pagesOf('worker', 'select * from ops.queue_stats()')).toBeLessThan(10);
+  });
+});
