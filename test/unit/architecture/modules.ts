@@ -15,9 +15,9 @@ export interface Module {
   readonly swallowedErrors: number;
 }
 
-export function readSources(): Sources {
+export function readSources(pattern = 'src/**/*.ts'): Sources {
   const root = fileURLToPath(new URL('../../..', import.meta.url));
-  const paths = globSync('src/**/*.ts', { cwd: root });
+  const paths = globSync(pattern, { cwd: root });
   return new Map(paths.toSorted().map((path) => [path, readFileSync(`${root}/${path}`, 'utf8')]));
 }
 
