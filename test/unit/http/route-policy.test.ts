@@ -8,16 +8,15 @@ import { routePolicy } from '#src/adapters/inbound/http/plugins/route-policy.ts'
 /** An app in which a route has to state its policy. */
 async function strictApp() {
   const app = Fastify();
+  const limits = { authenticatedPerMinute: 1, anonymousPerMinute: 1 };
   await app.register(clientAddress);
   await app.register(authentication, {
     authenticate: Object.assign(async () => ({ actor: 'test', organizationId: 'acme' }), {
       known: () => undefined,
     }),
+    limits,
   });
-  await app.register(rateLimit, {
-    limits: { authenticatedPerMinute: 1, anonymousPerMinute: 1 },
-    counters: undefined,
-  });
+  await app.register(rateLimit, { limits, counters: undefined });
   await app.register(routePolicy);
   return app;
 }

@@ -5,6 +5,7 @@ import type { Tracing } from '#src/application/tracing.ts';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { SharedCounters } from './counter-store.ts';
+import type { Limits } from './limits.ts';
 import { authentication } from './plugins/authentication.ts';
 import { bodyDepth } from './plugins/body-depth.ts';
 import { clientAddress } from './plugins/client-address.ts';
@@ -27,7 +28,7 @@ export interface HttpOptions {
   readonly corsOrigins: readonly string[];
   /** Networks in CIDR notation. */
   readonly trustedProxies: readonly string[];
-  readonly limits: { readonly authenticatedPerMinute: number; readonly anonymousPerMinute: number };
+  readonly limits: Limits;
 }
 
 export interface HttpDependencies {
@@ -59,7 +60,10 @@ export async function buildApp(
     await api.register(requestLog);
     await api.register(metrics, { registry: dependencies.registry });
     await api.register(cors, { origins: options.corsOrigins });
-    await api.register(authentication, { authenticate: dependencies.authenticate });
+    await api.register(authentication, {
+      authenticate: dependencies.authenticate,
+      limits: options.limits,
+    });
     await api.register(rateLimit, { limits: options.limits, counters: dependencies.counters });
     await api.register(routePolicy);
     await api.register(bodyDepth);

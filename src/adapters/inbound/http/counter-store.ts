@@ -1,7 +1,7 @@
 import { callbackify } from 'node:util';
 import type { FastifyBaseLogger } from 'fastify';
 import type { FastifyRateLimitStore, FastifyRateLimitStoreCtor } from '@fastify/rate-limit';
-import { LRUCache } from 'lru-cache';
+import { localWindows } from './local-windows.ts';
 
 export interface Count {
   readonly count: number;
@@ -14,9 +14,6 @@ export interface SharedCounters {
   /** Adds one; the window begins with the first. Rejects soon when the store does not answer. */
   increment(key: string, windowMs: number): Promise<Count>;
 }
-
-/** Addresses that are counted at a time; beyond them the one not seen for longest begins anew. */
-const MAX_LOCAL_KEYS = 10_000;
 
 /** Each replica counts for itself in an outage, so each request counts for more (SEC-8). */
 const OUTAGE_WEIGHT = 2;
@@ -41,7 +38,7 @@ export function counterStore(
 }
 
 function incrementLocal(): Increment {
-  const local = localCounters();
+  const local = countLocally();
   return (key, callback, windowMs) => {
     const { count, remainingMs } = local(key, windowMs);
     callback(null, { current: count, ttl: remainingMs });
@@ -49,7 +46,7 @@ function incrementLocal(): Increment {
 }
 
 function incrementShared(shared: SharedCounters, log: FastifyBaseLogger): Increment {
-  const local = localCounters();
+  const local = countLocally();
   let outage = false;
 
   function note(failed: boolean): void {
@@ -75,16 +72,11 @@ function incrementShared(shared: SharedCounters, log: FastifyBaseLogger): Increm
   };
 }
 
-function localCounters(): (key: string, windowMs: number) => Count {
-  const windows = new LRUCache<string, { count: number; endsAt: number }>({ max: MAX_LOCAL_KEYS });
+function countLocally(): (key: string, windowMs: number) => Count {
+  const windowOf = localWindows();
   return (key, windowMs) => {
-    const now = performance.now();
-    let window = windows.get(key);
-    if (!window || window.endsAt <= now) {
-      window = { count: 0, endsAt: now + windowMs };
-      windows.set(key, window);
-    }
+    const window = windowOf(key, windowMs);
     window.count += 1;
-    return { count: window.count, remainingMs: window.endsAt - now };
+    return { count: window.count, remainingMs: window.endsAt - performance.now() };
   };
 }

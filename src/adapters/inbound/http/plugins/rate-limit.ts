@@ -1,58 +1,43 @@
 import fastifyRateLimit from '@fastify/rate-limit';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { HttpError } from '../problems/http-error.ts';
 import { type SharedCounters, counterStore } from '../counter-store.ts';
+import { type Limits, WINDOW_MS, holdTo, limitOf } from '../limits.ts';
 
 interface Options {
-  readonly limits: { readonly authenticatedPerMinute: number; readonly anonymousPerMinute: number };
+  readonly limits: Limits;
   /** Shared by the replicas; without them each process counts for itself. */
   readonly counters: SharedCounters | undefined;
 }
 
-const WINDOW_SECONDS = 60;
-
 /**
  * SEC-8: so many requests a minute and address, fewer without a good key; unknown routes and documentation count
- * too, probes are outside of this scope. Headers as in draft-ietf-httpapi-ratelimit-headers-11.
+ * too, probes are outside of this scope.
  */
 export const rateLimit = fp<Options>(
   (app, { limits, counters }, done) => {
-    const authenticated = bucket('authenticated', limits.authenticatedPerMinute);
-    const anonymous = bucket('anonymous', limits.anonymousPerMinute);
-    const bucketOf = (request: FastifyRequest) => (isAnonymous(request) ? anonymous : authenticated);
+    const authenticated = limitOf('authenticated', limits.authenticatedPerMinute);
+    const anonymous = limitOf('anonymous', limits.anonymousPerMinute);
+    const limitFor = (request: FastifyRequest) => (isAnonymous(request) ? anonymous : authenticated);
 
     app.register(fastifyRateLimit, {
       global: false,
-      max: (request: FastifyRequest) => bucketOf(request).max,
-      keyGenerator: (request) => `${bucketOf(request).name}:${request.clientAddress}`,
-      timeWindow: WINDOW_SECONDS * 1000,
+      max: (request: FastifyRequest) => limitFor(request).max,
+      keyGenerator: (request) => `${limitFor(request).name}:${request.clientAddress}`,
+      timeWindow: WINDOW_MS,
       store: counterStore(counters, app.log),
     });
     app.after(() => {
       const count = app.createRateLimit();
       app.addHook('onRequest', async (request, reply) => {
         const result = await count(request);
-        if (result.isAllowed) return;
-        const { name, policy } = bucketOf(request);
-        const seconds = Math.max(1, result.ttlInSeconds);
-        reply.header('ratelimit-policy', policy);
-        reply.header('ratelimit', `"${name}";r=${result.remaining};t=${seconds}`);
-        if (!result.isExceeded) return;
-        reply.header('retry-after', seconds);
-        throw new HttpError('rate_limited');
+        if (!result.isAllowed) holdTo(limitFor(request), result, reply);
       });
     });
     done();
   },
   { name: 'rate-limit', dependencies: ['authentication', 'client-address'] },
 );
-
-const bucket = (name: string, max: number) => ({
-  name,
-  max,
-  policy: `"${name}";q=${max};w=${WINDOW_SECONDS}`,
-});
 
 /** A key that could not be checked, because the database is away, is no failed authentication. */
 const isAnonymous = ({ principal, refusal }: FastifyRequest): boolean =>
