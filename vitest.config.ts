@@ -19,7 +19,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'servers',
-          include: ['test/{contract,integration,e2e,chaos}/**/*.test.ts'],
+          include: ['test/{contract,integration,e2e,chaos,fuzz}/**/*.test.ts'],
           globalSetup: 'test/support/global-setup.ts',
           testTimeout: 30_000,
         },
