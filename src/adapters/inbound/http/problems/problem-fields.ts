@@ -1,4 +1,5 @@
 import type { FieldError } from '#src/domain/errors.ts';
+import { pointerTo } from '#src/domain/json-pointer.ts';
 import type { FastifyError } from 'fastify';
 
 /** One fault: `pointer` into the body (RFC 6901 as a URI fragment, as in RFC 9457), or `parameter` of query or path. */
@@ -18,7 +19,7 @@ export function schemaFields({ validation = [], validationContext }: FastifyErro
     const path = instancePath === '/' ? '' : instancePath;
     const unknown = params['keys'];
     return Array.isArray(unknown)
-      ? unknown.map((key) => ({ path: `${path}/${escapeToken(String(key))}`, detail: 'Unknown field.' }))
+      ? unknown.map((key) => ({ path: pointerTo(path, String(key)), detail: 'Unknown field.' }))
       : [{ path, detail: message }];
   });
   return faults
@@ -29,8 +30,6 @@ export function schemaFields({ validation = [], validationContext }: FastifyErro
         : { parameter: path.slice(1), detail },
     );
 }
-
-const escapeToken = (token: string): string => token.replaceAll('~', '~0').replaceAll('/', '~1');
 
 /** RFC 6901, section 6. */
 const toFragment = (pointer: string): string =>
