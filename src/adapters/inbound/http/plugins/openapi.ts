@@ -1,6 +1,7 @@
 import fastifySwagger from '@fastify/swagger';
 import fp from 'fastify-plugin';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import manifest from '../../../../../package.json' with { type: 'json' };
 import { documentOperation, withoutInputs } from '../openapi-operation.ts';
 
 /** API-1: the contract, derived from the routes that are registered after it. */
@@ -11,7 +12,7 @@ export const openapi = fp(
         openapi: '3.1.1',
         info: {
           title: 'Dragonfly',
-          version: '0.1.0',
+          version: manifest.version,
           description: 'Queue jobs and see what becomes of them. Errors are problem details (RFC 9457).',
         },
         servers: [{ url: '/' }],
