@@ -1,6 +1,7 @@
 import { type Socket, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeReadiness } from '#src/application/health/readiness.ts';
+import type { Tracing } from '#src/application/tracing.ts';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { GIT_SHA, JOB, KEY, type TestApi, testApi } from './setup.ts';
 
@@ -102,8 +103,8 @@ describe('[API-3] [DEP-1] [SEC-14] what Node would answer by itself is a problem
     expect(answer).toMatch(/^HTTP\/1\.1 200 /);
   });
 
-  it('[OBS-2] and logged without what was sent', async () => {
-    const { exchange, logLines } = await listening();
+  it('[OBS-2] [OBS-4] and logged without what was sent, and counted', async () => {
+    const { exchange, logLines, registry } = await listening();
     await exchange('SECRET /path HTTP/1.1\r\n\r\n');
     const line = logLines().find(({ level }) => level === 'WARNING');
     expect(line).toMatchObject({
@@ -113,6 +114,7 @@ describe('[API-3] [DEP-1] [SEC-14] what Node would answer by itself is a problem
       trace_id: expect.stringMatching(/^[0-9a-f]{32}$/),
     });
     expect(JSON.stringify(logLines())).not.toContain('SECRET');
+    expect(await registry.metrics()).toContain('http_malformed_requests_total{code="request_malformed"} 1\n');
   });
 });
 
@@ -130,10 +132,15 @@ it('[SEC-13] ends a body that is larger than announced or allowed', async () => 
   expect(parse(answer).problem).toMatchObject({ status: 413, code: 'body_too_large' });
 });
 
-it('[OBS-2] logs a client that went away, not as a fault of ours', async () => {
+it('[OBS-2] [OBS-4] [OBS-5] a client that went away is logged, counted, and the end of its span, not a fault of ours', async () => {
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<void>();
-  const { open, logLines } = await listening({
+  const spans: unknown[] = [];
+  const tracing: Tracing = {
+    startSpan: () => ({ traceparent: '', end: (...end) => spans.push(end) }),
+  };
+  const { open, logLines, registry } = await listening({
+    dependencies: { tracing },
     onContext: async () => {
       asked.resolve();
       await answer.promise;
@@ -151,6 +158,12 @@ it('[OBS-2] logs a client that went away, not as a fault of ours', async () => {
   answer.resolve();
   await sleep(50);
   expect(logLines().filter(({ level }) => level !== 'INFO')).toEqual([]);
+  expect(spans).toEqual([
+    [{ 'http.request.method': 'GET', 'http.route': '/v1/jobs/:id', 'error.type': 'aborted' }, false],
+  ]);
+  const text = await registry.metrics();
+  expect(text).toContain('http_requests_aborted_total{method="GET",route="/v1/jobs/:id"} 1\n');
+  expect(text).not.toContain('http_request_duration_seconds_count{');
 });
 
 it('[SEC-9] still knows a client that went away while its key was looked up', async () => {

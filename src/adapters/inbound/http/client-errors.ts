@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError, FastifyBaseLogger } from 'fastify';
+import { Counter, type Registry } from 'prom-client';
 import { HttpError, type HttpErrorCode } from './problems/http-error.ts';
 import { SECURITY_HEADERS } from './plugins/security-headers.ts';
 import { SHA_HEADER } from './plugins/sha-header.ts';
@@ -14,7 +15,8 @@ const CODE_OF_ERROR: Readonly<Record<string, HttpErrorCode>> = {
 };
 
 /** Answers what never becomes a request, because it is no HTTP, too large or too slow, with the same headers and body as any error (API-3, DEP-1). */
-export function clientErrorHandler(gitSha: string, logger: FastifyBaseLogger) {
+export function clientErrorHandler(gitSha: string, logger: FastifyBaseLogger, registry: Registry) {
+  const refused = counterIn(registry);
   const constant = Object.entries({ [SHA_HEADER]: gitSha, ...SECURITY_HEADERS });
 
   return (error: ConnectionError, socket: Socket): void => {
@@ -37,9 +39,22 @@ export function clientErrorHandler(gitSha: string, logger: FastifyBaseLogger) {
       `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${headers.join('')}\r\n${body}`,
     );
     socket.destroySoon();
+    refused.inc({ code });
     logger.warn({ trace_id: traceId, status: problem.status, code }, 'malformed request refused');
   };
 }
+
+const COUNTER = 'http_malformed_requests_total';
+
+/** One of the process, for all its listeners. */
+const counterIn = (registry: Registry): Counter<'code'> =>
+  (registry.getSingleMetric(COUNTER) as Counter<'code'> | undefined) ??
+  new Counter({
+    name: COUNTER,
+    help: 'Refused before they became a request: no HTTP, too large or too slow.',
+    labelNames: ['code'],
+    registers: [registry],
+  });
 
 /** In the middle of an answer a second one would corrupt it. Node keeps the answer in flight here, and checks the same. */
 function isAnswering(socket: Socket & { _httpMessage?: { headersSent: boolean } | null }): boolean {

@@ -16,7 +16,7 @@ export async function buildOpsApp(
   { gitSha }: { readonly gitSha: string },
   { readiness, registry, logger }: OpsDependencies,
 ): Promise<FastifyInstance> {
-  const app = await createServer({ gitSha, trustedProxies: [] }, { logger, readiness });
+  const app = await createServer({ gitSha, trustedProxies: [] }, { logger, readiness, registry });
   await app.register(health, { probe: readiness });
   await app.register(notFound);
   app.get('/metrics', async (_request, reply) => {

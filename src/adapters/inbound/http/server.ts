@@ -1,6 +1,7 @@
 import type { ReadinessProbe } from '#src/application/health/readiness.ts';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import type { Registry } from 'prom-client';
 import { clientErrorHandler } from './client-errors.ts';
 import { HttpError } from './problems/http-error.ts';
 import { connectionClose } from './plugins/connection-close.ts';
@@ -22,12 +23,13 @@ export interface ServerOptions {
 export interface ServerDependencies {
   readonly logger: FastifyBaseLogger;
   readonly readiness: ReadinessProbe;
+  readonly registry: Registry;
 }
 
 /** What every listener of the service has in common, whatever it serves. */
 export async function createServer(
   { gitSha, trustedProxies }: ServerOptions,
-  { logger, readiness }: ServerDependencies,
+  { logger, readiness, registry }: ServerDependencies,
 ): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     loggerInstance: logger,
@@ -35,7 +37,7 @@ export async function createServer(
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'trace_id' }),
     genReqId: traceIdOf,
     requestIdHeader: false,
-    clientErrorHandler: clientErrorHandler(gitSha, logger),
+    clientErrorHandler: clientErrorHandler(gitSha, logger, registry),
     // A list of networks or nothing: a number of hops or `true` lets clients choose their address (CVE-2026-16732).
     trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     // Routes with larger bodies say so.

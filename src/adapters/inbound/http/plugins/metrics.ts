@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin';
-import { Histogram, type Registry } from 'prom-client';
+import { Counter, Histogram, type Registry } from 'prom-client';
 import { routeOf } from '../route-of.ts';
 
 /** The buckets of OpenTelemetry's `http.server.request.duration`. */
@@ -18,6 +18,16 @@ export const metrics = fp<{ registry: Registry }>(
     app.addHook('onResponse', (request, reply, next) => {
       const labels = { method: request.method, route: routeOf(request), status: reply.statusCode };
       duration.observe(labels, reply.elapsedTime / 1000);
+      next();
+    });
+    const aborted = new Counter({
+      name: 'http_requests_aborted_total',
+      help: 'Requests whose client went away before the answer was complete.',
+      labelNames: ['method', 'route'],
+      registers: [registry],
+    });
+    app.addHook('onRequestAbort', (request, next) => {
+      aborted.inc({ method: request.method, route: routeOf(request) });
       next();
     });
     done();

@@ -24,18 +24,14 @@ const traceparentOf = ({ traceparent }: IncomingHttpHeaders) =>
 
 export const newTraceId = (): string => randomUUID().replaceAll('-', '');
 
-/** The second half of a UUID begins with its variant, so it is never all zeros. */
-const newSpanId = (): string => randomUUID().slice(19).replace('-', '');
-
 /**
  * OBS-3: tells the client the trace id. It is the id of the request from its first moment, and so in every line of the
- * request's logger; here it only becomes visible. Nothing is sampled yet, hence the flags.
+ * request's logger; here it only becomes visible.
  */
 export const traceContext = fp(
   (app, _options, done) => {
     app.addHook('onRequest', (request, reply, next) => {
       reply.header('x-trace-id', request.id);
-      reply.header('traceparent', `00-${request.id}-${newSpanId()}-00`);
       next();
     });
     done();

@@ -1,4 +1,5 @@
 import type { Span, Tracing } from '#src/application/tracing.ts';
+import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { routeOf } from '../route-of.ts';
 import { parentSpanIdOf } from './trace-context.ts';
@@ -13,25 +14,35 @@ declare module 'fastify' {
 export const tracing = fp<{ tracing: Tracing }>(
   (app, { tracing: { startSpan } }, done) => {
     app.decorateRequest('span', null);
-    app.addHook('onRequest', (request, _reply, next) => {
-      request.span = startSpan({
+    app.addHook('onRequest', (request, reply, next) => {
+      const span = startSpan({
         kind: 'server',
         name: `${request.method} ${routeOf(request)}`,
         traceId: request.id,
         parentSpanId: parentSpanIdOf(request.raw),
       });
+      reply.header('traceparent', span.traceparent);
+      request.span = span;
       next();
     });
-    app.addHook('onResponse', (request, reply, next) => {
-      const attributes = {
-        'http.request.method': request.method,
-        'http.route': routeOf(request),
-        'http.response.status_code': reply.statusCode,
-      };
-      request.span?.end(attributes, reply.statusCode >= 500);
+    app.addHook('onResponse', (request, { statusCode }, next) => {
+      request.span?.end(
+        { ...attributesOf(request), 'http.response.status_code': statusCode },
+        statusCode >= 500,
+      );
+      next();
+    });
+    // No fault of ours; it has no answer.
+    app.addHook('onRequestAbort', (request, next) => {
+      request.span?.end({ ...attributesOf(request), 'error.type': 'aborted' }, false);
       next();
     });
     done();
   },
   { name: 'tracing', dependencies: ['trace-context'] },
 );
+
+const attributesOf = (request: FastifyRequest) => ({
+  'http.request.method': request.method,
+  'http.route': routeOf(request),
+});
