@@ -1,5 +1,10 @@
 import type { ReadinessProbe } from '#src/application/health/readiness.ts';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyBodyParser,
+  type FastifyInstance,
+  LogController,
+} from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
 import { clientErrorHandler } from './client-errors.ts';
@@ -66,7 +71,8 @@ export async function createServer(
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  app.removeContentTypeParser('text/plain');
+  app.removeContentTypeParser(['application/json', 'text/plain']);
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, jsonParserOf(app));
   // Node would answer 417 by itself; RFC 9110 lets us ignore an expectation that we do not know.
   app.server.on('checkExpectation', app.routing);
   await app.register(shaHeader, { gitSha });
@@ -78,4 +84,13 @@ export async function createServer(
     next(missing ? new HttpError('request_malformed') : undefined);
   });
   return app;
+}
+
+/** Many clients name a type whether or not they send anything, so an empty body is none. */
+function jsonParserOf(app: FastifyInstance): FastifyBodyParser<string> {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  return (request, body, done) => {
+    if (body === '') done(null);
+    else void parse(request, body, done);
+  };
 }
