@@ -143,6 +143,6 @@ const emptyQueue = (type: string): Queue => ({
   depth: 0,
   scheduled: 0,
   processing: 0,
-  oldestAt: null,
+  oldestAgeSeconds: null,
   paused: false,
 });

@@ -56,8 +56,8 @@ export interface Queue {
   readonly depth: number;
   readonly scheduled: number;
   readonly processing: number;
-  /** Since when the oldest runnable job could have run. */
-  readonly oldestAt: Timestamp | null;
+  /** How long the oldest job that could run has waited. */
+  readonly oldestAgeSeconds: number | null;
   readonly paused: boolean;
 }
 

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { testDatabase } from '#test/support/database.ts';
 import { testClient, testService } from '#test/support/service.ts';
 
@@ -48,6 +48,16 @@ it('POST /v1/queues/{type}/pause holds the organisation’s jobs back until resu
 
   for (const _ of [1, 2]) expect((await client.request('POST', `${path}/resume`)).status).toBe(204);
   expect(await queueOf()).toMatchObject({ paused: false });
+});
+
+it('GET /v1/queues tells the age of the oldest job by the clock of the database', async () => {
+  const lonely = await testClient(database, apiUrl, 'lonely');
+  await lonely.request('POST', '/v1/jobs', { ...delayed, run_at: '2026-01-01T00:00:00Z' });
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
+  onTestFinished(() => void vi.useRealTimers());
+  const { oldest_age_seconds: age } = (await queueOf(lonely)) as { oldest_age_seconds: number };
+  expect(age).toBeGreaterThan(0);
+  expect(age).toBeLessThan(60);
 });
 
 it('POST /v1/queues/{type}/pause refuses an unknown type', async () => {

@@ -7,6 +7,7 @@ import {
   PostgresAdapter,
   PostgresIntrospector,
   PostgresQueryCompiler,
+  sql,
 } from 'kysely';
 import type { Row } from './pool.ts';
 import type { DB } from './schema.ts';
@@ -101,7 +102,9 @@ const queues = build
     'depth',
     'scheduled',
     'processing',
-    'oldest_at',
+    sql<number | null>`extract(epoch from statement_timestamp() - oldest_at)::float8`.as(
+      'oldest_age_seconds',
+    ),
     ref('paused_at').as('paused_at'),
   ]);
 
@@ -139,7 +142,7 @@ const toQueue = (row: Row): Queue => ({
   depth: (row['depth'] as number | null) ?? 0,
   scheduled: (row['scheduled'] as number | null) ?? 0,
   processing: (row['processing'] as number | null) ?? 0,
-  oldestAt: row['oldest_at'] as Queue['oldestAt'],
+  oldestAgeSeconds: row['oldest_age_seconds'] as Queue['oldestAgeSeconds'],
   paused: row['paused_at'] !== null,
 });
 

@@ -5,9 +5,6 @@ import { formatted, integer } from './response-types.ts';
 import { text } from './text.ts';
 import { timestamp } from './timestamp.ts';
 
-const MAX_DELAY_DAYS = 366;
-const DAY_MS = 86_400_000;
-
 export const jobType = text(100).meta({ examples: ['webhook.deliver'] });
 export const jobStatus = z.enum(JOB_STATUSES);
 export const jobId = z.strictObject({ id: z.uuid() });
@@ -19,13 +16,7 @@ export const newJob = z.strictObject({
     .refine((payload) => payload !== undefined, 'Required.')
     .describe('As the schema of the type says, see GET /v1/job-types.'),
   priority: z.int().min(PRIORITY.least).max(PRIORITY.most).optional().describe('Higher is more urgent.'),
-  run_at: timestamp
-    .refine(
-      (time) => Date.parse(time) <= Date.now() + MAX_DELAY_DAYS * DAY_MS,
-      `At most ${MAX_DELAY_DAYS} days ahead.`,
-    )
-    .optional()
-    .describe(`Not before this time; at most ${MAX_DELAY_DAYS} days ahead.`),
+  run_at: timestamp.optional().describe('Not before this time.'),
   unique_key: text(200).optional().describe('At most one unfinished job of the type has it.'),
 });
 

@@ -13,15 +13,11 @@ export const queue = z
   })
   .meta({ id: 'Queue' });
 
-export const toQueue = (
-  { type, depth, scheduled, processing, oldestAt, paused }: Queue,
-  now: number,
-): z.output<typeof queue> => ({
-  type,
-  depth,
-  scheduled,
-  processing,
-  // The database's clock may be a little ahead of this one.
-  oldest_age_seconds: oldestAt === null ? null : Math.max(0, (now - Date.parse(oldestAt)) / 1000),
-  paused,
+export const toQueue = (from: Queue): z.output<typeof queue> => ({
+  type: from.type,
+  depth: from.depth,
+  scheduled: from.scheduled,
+  processing: from.processing,
+  oldest_age_seconds: from.oldestAgeSeconds,
+  paused: from.paused,
 });

@@ -22,8 +22,7 @@ export const queueRoutes: Routes = (app, { queue }, done) => {
     },
     async (request) => {
       const queues = await queue.listQueues(contextOf(request));
-      const now = Date.now();
-      return { queues: queues.map((one) => toQueue(one, now)) };
+      return { queues: queues.map(toQueue) };
     },
   );
 
