@@ -75,6 +75,29 @@ it('rolls all back when the work throws, and keeps the connection', async () => 
   expect(pool.totalCount).toBe(pool.idleCount);
 });
 
+it('keeps the error that ended the work when the connection is lost before the rollback', async () => {
+  const work = transaction(context, async (run) => {
+    await run(settings);
+    proxy.cut();
+    throw new RangeError('changed my mind');
+  });
+  await expect(work).rejects.toThrow(new RangeError('changed my mind'));
+  expect(await transaction(context, settings)).toMatchObject({ actor: context.actor });
+});
+
+it('does not ask a server that fell silent in a transaction to roll back', async () => {
+  let failed = Infinity;
+  const work = transaction(context, async (run) => {
+    await run(settings);
+    proxy.freeze();
+    await run(settings).finally(() => (failed = performance.now()));
+  });
+  await expect(work).rejects.toMatchObject({ code: 'database_unavailable' });
+  expect(performance.now() - failed).toBeLessThan(200);
+  proxy.thaw();
+  expect(await transaction(context, settings)).toMatchObject({ actor: context.actor });
+});
+
 it('says database_unavailable when a statement takes too long, and does not reuse its connection', async () => {
   const slow: SqlStatement<void> = { text: 'select pg_sleep(5)', values: [], read: () => {} };
   await expect(transaction(context, slow)).rejects.toMatchObject({ code: 'database_unavailable' });

@@ -34,7 +34,7 @@ const types: CustomTypesConfig = {
     oid === TIMESTAMPTZ ? toRfc3339 : pgTypes.getTypeParser(oid, format),
 };
 
-/** Time-outs that every connection of this service has. */
+/** Time-outs that every connection of this service has. A statement time-out of 0 is no limit. */
 export const connectionConfig = (
   url: string,
   applicationName: string,
@@ -42,8 +42,9 @@ export const connectionConfig = (
 ): ClientConfig => ({
   connectionString: url,
   application_name: applicationName,
+  connectionTimeoutMillis: statementTimeoutMs + SERVER_GRACE_MS,
   statement_timeout: statementTimeoutMs,
-  query_timeout: statementTimeoutMs + SERVER_GRACE_MS,
+  query_timeout: statementTimeoutMs && statementTimeoutMs + SERVER_GRACE_MS,
   idle_in_transaction_session_timeout: statementTimeoutMs,
   keepAlive: true,
   keepAliveInitialDelayMillis: 10_000,
@@ -69,6 +70,8 @@ export function createPool(options: PoolOptions): Pool {
 export interface Session {
   /** @throws DomainError `database_unavailable`; DatabaseError for what the statement itself did wrong */
   query(query: SqlQuery): Promise<Row[]>;
+  /** Its connection failed or may still be busy. */
+  readonly broken: boolean;
 }
 
 /** Runs `work` with a connection of the pool. A connection that failed, or may still be busy, is not given back. */
@@ -85,6 +88,9 @@ export async function withSession<T>(pool: Pool, work: (session: Session) => Pro
         const config = { ...(name !== undefined && { name }), text, values: [...values] };
         const { rows } = await client.query<Row>(config).catch(failed);
         return rows;
+      },
+      get broken() {
+        return broken;
       },
     });
   } finally {

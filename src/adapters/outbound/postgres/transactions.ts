@@ -46,7 +46,8 @@ const several = async <T>(pool: Pool, context: RequestContext, work: (run: Run) 
       await session.query(COMMIT);
       return result;
     } catch (error) {
-      await session.query(ROLLBACK);
+      // A lost connection has rolled back already. One that is lost by this is not used again; the first error says why.
+      if (!session.broken) await Promise.allSettled([session.query(ROLLBACK)]);
       throw error;
     }
   });
