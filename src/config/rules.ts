@@ -10,6 +10,7 @@ export function brokenRules(values: KnownValues): string[] {
   const { DRAGONFLY_ENV: env } = values;
   return [
     ...(env === undefined || env === 'dev' ? [] : outsideDev(values)),
+    ...databaseRoles(values),
     ...heartbeatOrder(values),
     ...deliveryTimeouts(values),
   ];
@@ -51,6 +52,17 @@ const LEAST_DISTINCT_CHARACTERS = 5;
 
 const isGuessable = (text: string): boolean =>
   TELLING_WORDS.test(text) || new Set(text).size < LEAST_DISTINCT_CHARACTERS;
+
+/** SEC-12: the rights go to the role, the service comes as the user. */
+function databaseRoles(values: KnownValues): string[] {
+  return (['API', 'WORKER'] as const).flatMap((role) => {
+    const url = values[`DRAGONFLY_${role}_DATABASE_URL`];
+    const name = values[`DRAGONFLY_${role}_ROLE`];
+    if (url === undefined || name === undefined || decodeURIComponent(new URL(url).username) === name)
+      return [];
+    return [`DRAGONFLY_${role}_DATABASE_URL: its user must be the role that DRAGONFLY_${role}_ROLE names.`];
+  });
+}
 
 function heartbeatOrder({
   DRAGONFLY_WORKER_HEARTBEAT_INTERVAL: beat,

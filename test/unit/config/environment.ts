@@ -8,8 +8,8 @@ const random = (bytes: number): string => randomBytes(bytes).toString('base64url
 export const COMPLETE = {
   DRAGONFLY_ENV: 'prod',
   DRAGONFLY_GIT_SHA: '0123456789abcdef0123456789abcdef01234567',
-  DRAGONFLY_API_DATABASE_URL: `postgres://api:${random(12)}@db.internal:5432/app`,
-  DRAGONFLY_WORKER_DATABASE_URL: `postgres://worker:${random(12)}@db.internal:5432/app`,
+  DRAGONFLY_API_DATABASE_URL: `postgres://dragonfly_api:${random(12)}@db.internal:5432/app`,
+  DRAGONFLY_WORKER_DATABASE_URL: `postgres://dragonfly_worker:${random(12)}@db.internal:5432/app`,
   DRAGONFLY_OWNER_DATABASE_URL: `postgres://owner:${random(12)}@db.internal:5432/app`,
   DRAGONFLY_ADMIN_DATABASE_URL: `postgres://root:${random(12)}@db.internal:5432/postgres`,
   DRAGONFLY_WEBHOOK_SECRET: random(24),

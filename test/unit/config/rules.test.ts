@@ -82,11 +82,24 @@ it('in dev, simple passwords, an unknown commit and loopback receivers are accep
       ...COMPLETE,
       DRAGONFLY_ENV: 'dev',
       DRAGONFLY_GIT_SHA: 'unknown',
-      DRAGONFLY_API_DATABASE_URL: 'postgres://postgres:postgres@127.0.0.1/app',
+      DRAGONFLY_API_DATABASE_URL: 'postgres://dragonfly_api:postgres@127.0.0.1/app',
       DRAGONFLY_CORS_ORIGINS: '*',
       DRAGONFLY_WEBHOOK_ALLOW_LOOPBACK: 'true',
     }),
   ).toEqual([]);
+});
+
+it('[SEC-12] the roles that get the rights are those that the service connects as', () => {
+  expect(
+    faultsOf(['roles'], {
+      ...COMPLETE,
+      DRAGONFLY_API_ROLE: 'another',
+      DRAGONFLY_WORKER_DATABASE_URL: COMPLETE.DRAGONFLY_API_DATABASE_URL,
+    }),
+  ).toEqual([
+    'DRAGONFLY_API_DATABASE_URL: its user must be the role that DRAGONFLY_API_ROLE names.',
+    'DRAGONFLY_WORKER_DATABASE_URL: its user must be the role that DRAGONFLY_WORKER_ROLE names.',
+  ]);
 });
 
 describe('[Q-6] the heart of a worker', () => {
