@@ -9,7 +9,7 @@ const USAGE = `Usage: dragonfly <role or command>
   api, worker, all           serve, until SIGTERM
   migrate up|down|status     the schema of the database
   roles                      database and database roles, as its administrator
-  keys create                a new API key
+  keys create|revoke         the API keys of an organisation
   webhook-secret             what a receiver verifies an organisation's webhooks with
 Every variable of the environment: docs/configuration.md`;
 

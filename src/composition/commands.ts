@@ -25,6 +25,7 @@ async function migrate([direction = '', ...rest]: string[], environment: Environ
     await import('#src/adapters/outbound/postgres/migrator.ts');
   const options = {
     databaseUrl: config.DRAGONFLY_OWNER_DATABASE_URL,
+    startTimeoutMs: config.DRAGONFLY_START_TIMEOUT,
     roles: {
       api: config.DRAGONFLY_API_ROLE,
       worker: config.DRAGONFLY_WORKER_ROLE,
@@ -53,10 +54,11 @@ async function roles(args: string[], environment: Environment): Promise<string> 
   const owner = new URL(config.DRAGONFLY_OWNER_DATABASE_URL);
   await bootstrapRoles({
     adminUrl: config.DRAGONFLY_ADMIN_DATABASE_URL,
+    startTimeoutMs: config.DRAGONFLY_START_TIMEOUT,
     database: decodeURIComponent(owner.pathname.slice(1)),
     owner: credentials(config.DRAGONFLY_OWNER_DATABASE_URL),
-    api: { ...credentials(config.DRAGONFLY_API_DATABASE_URL), name: config.DRAGONFLY_API_ROLE },
-    worker: { ...credentials(config.DRAGONFLY_WORKER_DATABASE_URL), name: config.DRAGONFLY_WORKER_ROLE },
+    api: credentials(config.DRAGONFLY_API_DATABASE_URL),
+    worker: credentials(config.DRAGONFLY_WORKER_DATABASE_URL),
     readonly: { name: config.DRAGONFLY_READONLY_ROLE },
   });
   return 'roles and database are there';
@@ -69,26 +71,50 @@ const credentials = (url: string) => {
 
 const HOUR_MS = 3_600_000;
 
-async function keys([action = '', ...args]: string[], environment: Environment): Promise<string> {
-  const usage = 'Usage: dragonfly keys create --organization NAME --name NAME [--hours 1…2160]';
-  if (action !== 'create') throw new UsageError(usage);
-  const { organization, name, hours } = parse(usage, args, {
-    organization: { type: 'string' },
-    name: { type: 'string' },
+const KEYS_USAGE = `Usage: dragonfly keys create --organization NAME --name NAME [--hours 1…2160]
+       dragonfly keys revoke --organization NAME --name NAME`;
+const KEY_NAME = { organization: { type: 'string' }, name: { type: 'string' } } as const;
+
+async function keys([action, ...args]: string[], environment: Environment): Promise<string> {
+  if (action === 'create') return await createKey(args, environment);
+  if (action === 'revoke') return await revokeKey(args, environment);
+  throw new UsageError(KEYS_USAGE);
+}
+
+async function createKey(args: string[], environment: Environment): Promise<string> {
+  const { organization, name, hours } = parse(KEYS_USAGE, args, {
+    ...KEY_NAME,
     hours: { type: 'string', default: '2160' },
   });
-  if (!organization || !name || !/^\d{1,4}$/.test(hours ?? '') || Number(hours) < 1 || Number(hours) > 2160) {
-    throw new UsageError(usage);
+  if (!organization || !name || !/^\d{1,4}$/.test(hours) || Number(hours) < 1 || Number(hours) > 2160) {
+    throw new UsageError(KEYS_USAGE);
   }
-  const config = loadConfig(['keys'], environment);
   const { issueApiKey } = await import('./keys.ts');
   const { key } = await issueApiKey({
-    databaseUrl: config.DRAGONFLY_OWNER_DATABASE_URL,
+    ...keyDatabase(environment),
     organization,
     name,
     lifetimeMs: Number(hours) * HOUR_MS,
   });
   return key;
+}
+
+async function revokeKey(args: string[], environment: Environment): Promise<string> {
+  const { organization, name } = parse(KEYS_USAGE, args, KEY_NAME);
+  if (!organization || !name) throw new UsageError(KEYS_USAGE);
+  const { revokeApiKey } = await import('#src/adapters/outbound/postgres/api-keys.ts');
+  if (!(await revokeApiKey({ ...keyDatabase(environment), organization, name }))) {
+    throw new Error(`The organisation ${organization} has no live key of the name ${name}.`);
+  }
+  return 'revoked; the API forgets it within DRAGONFLY_API_KEY_CACHE_TTL';
+}
+
+function keyDatabase(environment: Environment) {
+  const config = loadConfig(['keys'], environment);
+  return {
+    databaseUrl: config.DRAGONFLY_OWNER_DATABASE_URL,
+    startTimeoutMs: config.DRAGONFLY_START_TIMEOUT,
+  };
 }
 
 async function webhookSecret(args: string[], environment: Environment): Promise<string> {

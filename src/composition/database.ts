@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { latestMigration } from '#src/adapters/outbound/postgres/migrations.ts';
 import { MIGRATIONS_FOLDER } from '#src/adapters/outbound/postgres/migrator.ts';
-import { createPool, query } from '#src/adapters/outbound/postgres/pool.ts';
+import { createPool } from '#src/adapters/outbound/postgres/pool.ts';
 import { postgresCheck } from '#src/adapters/outbound/postgres/readiness.ts';
+import { untilItAnswers } from '#src/adapters/outbound/postgres/until-it-answers.ts';
 import type { Pool } from 'pg';
 import type { Base, ServingConfig } from './base.ts';
 
@@ -31,19 +31,4 @@ export async function openDatabase(
   base.checks.push(postgresCheck(pool, await latestMigration(MIGRATIONS_FOLDER)));
   await untilItAnswers(pool, config.DRAGONFLY_START_TIMEOUT);
   return pool;
-}
-
-const RETRY_MS = 250;
-
-async function untilItAnswers(pool: Pool, timeoutMs: number): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    try {
-      await query(pool, { text: 'select', values: [] });
-      return;
-    } catch (error) {
-      if (performance.now() + RETRY_MS > deadline) throw error;
-      await sleep(RETRY_MS);
-    }
-  }
 }

@@ -1,5 +1,5 @@
 import { newApiKey } from '#src/adapters/outbound/api-key/format.ts';
-import { storeApiKey } from '#src/adapters/outbound/postgres/api-keys.ts';
+import { type NewApiKey, storeApiKey } from '#src/adapters/outbound/postgres/api-keys.ts';
 
 export interface IssuedKey {
   /** Shown once, stored nowhere. */
@@ -8,12 +8,7 @@ export interface IssuedKey {
 }
 
 /** Makes a key for an organisation, which is made too if there is none of that name. */
-export async function issueApiKey(options: {
-  databaseUrl: string;
-  organization: string;
-  name: string;
-  lifetimeMs: number;
-}): Promise<IssuedKey> {
+export async function issueApiKey(options: Omit<NewApiKey, 'hash'>): Promise<IssuedKey> {
   const { key, hash } = newApiKey();
   const { organizationId } = await storeApiKey({ ...options, hash });
   return { key, organizationId };

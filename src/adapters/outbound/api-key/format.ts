@@ -6,15 +6,11 @@ const PREFIX = 'dfk_';
 const SECRET_BYTES = 32;
 const PATTERN = /^dfk_([A-Za-z0-9_-]{43})([A-Za-z0-9_-]{6})$/;
 
-export interface NewApiKey {
-  /** Shown once, stored nowhere. */
-  readonly key: string;
-  /** SHA-256 in hex: what is stored. */
-  readonly hash: string;
-}
-
-/** `dfk_`, 43 characters of random, 6 of CRC-32: a scanner finds leaked keys, a typing error is found without a look-up. */
-export function newApiKey(): NewApiKey {
+/**
+ * `dfk_`, 43 characters of random, 6 of CRC-32: a scanner finds leaked keys, a typing error is found without a look-up. Of
+ * the key only its hash is stored, SHA-256 in hex.
+ */
+export function newApiKey(): { key: string; hash: string } {
   const secret = randomBytes(SECRET_BYTES).toString('base64url');
   const key = `${PREFIX}${secret}${checksum(secret)}`;
   return { key, hash: sha256(key) };

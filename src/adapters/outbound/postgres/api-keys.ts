@@ -1,6 +1,7 @@
 import type { ApiKeyStore } from '#src/application/access/ports.ts';
-import { Client, type Pool } from 'pg';
-import { query } from './pool.ts';
+import type { Pool } from 'pg';
+import { type SqlQuery, query } from './pool.ts';
+import { withPool } from './with-pool.ts';
 
 export const postgresApiKeys = (pool: Pool): ApiKeyStore => ({
   async find(hash) {
@@ -23,31 +24,43 @@ export const postgresApiKeys = (pool: Pool): ApiKeyStore => ({
   },
 });
 
-export interface NewApiKey {
+/** A name of an organisation has one live key. */
+export interface ApiKeyName {
   /** As the owner of the schema. */
   readonly databaseUrl: string;
-  /** By name; made if there is none. */
+  /** How long to wait for the server. */
+  readonly startTimeoutMs?: number | undefined;
+  /** By name. */
   readonly organization: string;
-  /** A name has one live key: the one before is revoked. */
   readonly name: string;
+}
+
+export interface NewApiKey extends ApiKeyName {
   /** SHA-256 of the key in hex. */
   readonly hash: string;
   /** At most 90 days. */
   readonly lifetimeMs: number;
 }
 
-/** Stores a new key. */
+/** Stores a new key and revokes the one before; the organisation is made if there is none. */
 export async function storeApiKey(key: NewApiKey): Promise<{ organizationId: string }> {
-  const client = new Client({ connectionString: key.databaseUrl, application_name: 'dragonfly-keys' });
-  await client.connect();
-  try {
-    const { rows } = await client.query<{ organization_id: string }>(
-      `with organization as materialized (select ops.create_organization($1) as id)
+  const [row] = await asOwner(key, {
+    text: `with organization as materialized (select ops.create_organization($1) as id)
        select id as organization_id, ops.issue_api_key(id, $2, decode($3, 'hex'), make_interval(secs => $4)) from organization`,
-      [key.organization, key.name, key.hash, key.lifetimeMs / 1000],
-    );
-    return { organizationId: rows[0]?.organization_id ?? '' };
-  } finally {
-    await client.end();
-  }
+    values: [key.organization, key.name, key.hash, key.lifetimeMs / 1000],
+  });
+  if (!row) throw new Error('PostgreSQL stored the key without naming its organisation.');
+  return { organizationId: row['organization_id'] as string };
 }
+
+/** Revokes the live key of that name. Whether there was one. */
+export async function revokeApiKey(key: ApiKeyName): Promise<boolean> {
+  const revoked = await asOwner(key, {
+    text: 'select ops.revoke_api_keys(id, $2) from public.organization where name = $1',
+    values: [key.organization, key.name],
+  });
+  return revoked.length > 0;
+}
+
+const asOwner = async ({ databaseUrl: url, startTimeoutMs }: ApiKeyName, statement: SqlQuery) =>
+  await withPool({ url, startTimeoutMs }, 'dragonfly-keys', async (pool) => await query(pool, statement));

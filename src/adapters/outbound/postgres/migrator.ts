@@ -1,12 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import { Kysely, PostgresDialect } from 'kysely';
 import { type MigrationResultSet, Migrator } from 'kysely/migration';
-import { Pool } from 'pg';
 import { type RoleNames, migrationProvider, readMigrations, refuseDrift } from './migrations.ts';
+import { withPool } from './with-pool.ts';
 
 export interface MigrateOptions {
   /** As the owner of the schema. */
   readonly databaseUrl: string;
+  /** How long to wait for the server. */
+  readonly startTimeoutMs?: number | undefined;
   readonly roles: RoleNames;
   readonly folder?: string;
 }
@@ -40,11 +42,12 @@ async function withMigrator<T>(
   options: MigrateOptions,
   work: (migrator: Migrator) => Promise<T>,
 ): Promise<T> {
-  const { databaseUrl, roles, folder = MIGRATIONS_FOLDER } = options;
+  const { databaseUrl, startTimeoutMs, roles, folder = MIGRATIONS_FOLDER } = options;
   const files = await readMigrations(folder);
-  const pool = new Pool({ connectionString: databaseUrl, application_name: 'dragonfly-migrate', max: 2 });
-  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
-  try {
+  // No limit: a migration takes as long as its data, and a second runner waits for the first.
+  const database = { url: databaseUrl, startTimeoutMs, statementTimeoutMs: 0 };
+  return await withPool(database, 'dragonfly-migrate', async (pool) => {
+    const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
     await refuseDrift(db, files);
     return await work(
       new Migrator({
@@ -55,9 +58,7 @@ async function withMigrator<T>(
         migrationLockTableName: 'lock',
       }),
     );
-  } finally {
-    await db.destroy();
-  }
+  });
 }
 
 function namesOf({ error, results }: MigrationResultSet): string[] {
