@@ -106,14 +106,17 @@ it('[DATA-1] runners that start at once on an empty database apply each migratio
 });
 
 describe('[DATA-2] an applied migration', () => {
-  it('that was edited is refused by its checksum, and nothing pending is applied', async () => {
-    await appendFile(path.join(folder, `${last}.up.sql`), '-- one more line\n');
-    await writeFile(path.join(folder, '20991231000000_next.up.sql'), 'create table ops.next ();');
-    await writeFile(path.join(folder, '20991231000000_next.down.sql'), 'drop table ops.next;');
-    await expect(migrateToLatest({ ...options, folder })).rejects.toThrow(last);
-    const { rows } = await owner.query(`select to_regclass('ops.next') as next`);
-    expect(rows).toEqual([{ next: null }]);
-  });
+  it.for(['up', 'down'])(
+    'whose %s step was edited is refused, and nothing pending is applied',
+    async (step) => {
+      await appendFile(path.join(folder, `${last}.${step}.sql`), '-- one more line\n');
+      await writeFile(path.join(folder, '20991231000000_next.up.sql'), 'create table ops.next ();');
+      await writeFile(path.join(folder, '20991231000000_next.down.sql'), 'drop table ops.next;');
+      await expect(migrateToLatest({ ...options, folder })).rejects.toThrow(last);
+      const { rows } = await owner.query(`select to_regclass('ops.next') as next`);
+      expect(rows).toEqual([{ next: null }]);
+    },
+  );
 
   it('that this build does not know is named', async () => {
     for (const direction of ['up', 'down']) await rm(path.join(folder, `${last}.${direction}.sql`));

@@ -17,6 +17,7 @@ export interface MigrationFile {
   readonly name: string;
   readonly up: string;
   readonly down: string;
+  /** Of both directions. */
   readonly checksum: string;
 }
 
@@ -33,13 +34,16 @@ export async function readMigrations(folder: string): Promise<MigrationFile[]> {
   return [...texts].map(([name, { up, down }]) => {
     if (up === undefined || down === undefined)
       throw new Error(`${name}: needs both an .up.sql and a .down.sql file.`);
-    return { name, up, down, checksum: sha256(up) };
+    return { name, up, down, checksum: sha256(`${up}\0${down}`) };
   });
 }
 
 /** The newest migration that the code beside this folder was written for. */
-export const latestMigration = async (folder: string): Promise<string> =>
-  (await readMigrations(folder)).at(-1)?.name ?? '';
+export async function latestMigration(folder: string): Promise<string> {
+  const latest = (await readMigrations(folder)).at(-1);
+  if (!latest) throw new Error(`${folder}: holds no migration.`);
+  return latest.name;
+}
 
 /**
  * The files as Kysely's migrator wants them. Each step records or removes its checksum in its own transaction and
