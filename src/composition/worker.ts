@@ -17,7 +17,9 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
   const { metrics, tracing } = base;
   const logger = base.loggerOf('worker');
   const pool = await openDatabase(config, config.DRAGONFLY_WORKER_DATABASE_URL, 'worker', base);
-  queueMetrics(metrics, pool);
+  queueMetrics(metrics, pool, (error) => {
+    logger.debug({ error }, 'figures of the queues not read');
+  });
 
   const webhooks = createWebhookSender({
     secrets: [config.DRAGONFLY_WEBHOOK_SECRET, config.DRAGONFLY_WEBHOOK_SECRET_PREVIOUS].filter(

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
-import { Gauge, type Registry } from 'prom-client';
-import { query } from './pool.ts';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { type SqlQuery, query } from './pool.ts';
 
 /** Connections of every pool by state, read at each scrape. */
 export function poolMetrics(metrics: Registry, pools: ReadonlyMap<string, Pool>): void {
@@ -19,37 +19,63 @@ export function poolMetrics(metrics: Registry, pools: ReadonlyMap<string, Pool>)
   });
 }
 
+const STATS: SqlQuery = { name: 'queue_stats', text: 'select * from ops.queue_stats()', values: [] };
 const STATES = ['depth', 'scheduled', 'processing', 'failed'] as const;
 
-/** Depth and age of every queue over all organisations; a scrape while the database is down reports none. */
-export function queueMetrics(metrics: Registry, pool: Pool): void {
-  const oldest = new Gauge({
-    name: 'queue_oldest_job_age_seconds',
-    help: 'How long the oldest runnable job of the type has been waiting.',
-    labelNames: ['type'],
-    registers: [metrics],
-  });
+/**
+ * Depth and age of every queue over all organisations. A scrape that cannot read them shows none, counts that, and says
+ * why to `onError`.
+ */
+export function queueMetrics(metrics: Registry, pool: Pool, onError: (error: unknown) => void): void {
+  // The metrics of a scrape are collected side by side: they wait for one reading.
+  let reading: Promise<void> | undefined;
+  async function collect(): Promise<void> {
+    reading ??= read().finally(() => (reading = undefined));
+    await reading;
+  }
+  const common = { registers: [metrics], collect };
   const jobs = new Gauge({
     name: 'queue_jobs',
     help: 'Jobs of the type by state: depth (could run now), scheduled, processing, failed (dead letters).',
     labelNames: ['type', 'state'],
-    registers: [metrics],
-    async collect() {
-      jobs.reset();
-      oldest.reset();
-      for (const row of await stats(pool)) {
-        const type = String(row['type']);
-        for (const state of STATES) jobs.set({ type, state }, Number(row[state]));
-        oldest.set({ type }, Number(row['oldest_age_seconds']));
-      }
-    },
+    ...common,
   });
+  const oldest = new Gauge({
+    name: 'queue_oldest_job_age_seconds',
+    help: 'How long the oldest runnable job of the type has been waiting.',
+    labelNames: ['type'],
+    ...common,
+  });
+  const errors = new Counter({
+    name: 'queue_metrics_errors_total',
+    help: 'Scrapes that could not read the figures of the queues.',
+    ...common,
+  });
+
+  async function read(): Promise<void> {
+    const rows = await query(pool, STATS).catch((error: unknown) => {
+      errors.inc();
+      onError(error);
+      return [];
+    });
+    jobs.reset();
+    oldest.reset();
+    for (const row of rows) {
+      const type = String(row['type']);
+      for (const state of STATES) jobs.set({ type, state }, Number(row[state]));
+      oldest.set({ type }, Number(row['oldest_age_seconds']));
+    }
+  }
 }
 
-const stats = async (pool: Pool) => {
-  try {
-    return await query(pool, { name: 'queue_stats', text: 'select * from ops.queue_stats()', values: [] });
-  } catch {
-    return [];
-  }
-};
+/** Counts uses of API keys that are not recorded (ARC-5). */
+export function keyUseDrops(metrics: Registry): (count: number) => void {
+  const drops = new Counter({
+    name: 'api_key_uses_dropped_total',
+    help: 'Uses of API keys that no last use was recorded of.',
+    registers: [metrics],
+  });
+  return (count) => {
+    drops.inc(count);
+  };
+}
