@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { buildApp } from '#src/adapters/inbound/http/app.ts';
 import { apiKeyFormat } from '#src/adapters/outbound/api-key/format.ts';
 import { postgresApiKeys } from '#src/adapters/outbound/postgres/api-keys.ts';
+import { keyUseDrops } from '#src/adapters/outbound/postgres/metrics.ts';
 import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
 import { postgresTransactions } from '#src/adapters/outbound/postgres/transactions.ts';
 import { redisCounters } from '#src/adapters/outbound/redis/counters.ts';
@@ -24,8 +25,11 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
   const redis = await connectRedis(config, base);
 
   const keys = postgresApiKeys(pool);
-  const keyUse = makeKeyUse(keys, (error) => {
-    logger.debug({ error }, 'last use of API keys not recorded');
+  const keyUse = makeKeyUse(keys, {
+    onError: (error) => {
+      logger.debug({ error }, 'last use of API keys not recorded');
+    },
+    onDrop: keyUseDrops(metrics),
   });
   const app = await buildApp(
     {

@@ -1,12 +1,24 @@
 import type { ApiKeyStore } from './ports.ts';
 
 const FLUSH_MS = 10_000;
-/** Beyond it a use is not recorded until the next flush; its key is recorded then. */
+/** Keys that wait for the next flush. */
 const MAX_PENDING = 10_000;
 
+interface Observer {
+  /** A flush failed; its keys wait for the next one. */
+  readonly onError: (error: unknown) => void;
+  /** As many uses will not be recorded: too many keys wait, or nothing comes after this flush. */
+  readonly onDrop: (count: number) => void;
+}
+
 /** Records the last use of API keys in batches, off the critical path of a request (SEC-5, ARC-5). */
-export function makeKeyUse(keys: ApiKeyStore, onError: (error: unknown) => void) {
+export function makeKeyUse(keys: ApiKeyStore, { onError, onDrop }: Observer) {
   let used = new Set<string>();
+
+  function note(keyId: string): void {
+    if (used.size < MAX_PENDING || used.has(keyId)) used.add(keyId);
+    else onDrop(1);
+  }
 
   async function flush(): Promise<void> {
     if (used.size === 0) return;
@@ -16,6 +28,7 @@ export function makeKeyUse(keys: ApiKeyStore, onError: (error: unknown) => void)
       await keys.touch(ids);
     } catch (error) {
       onError(error);
+      for (const id of ids) note(id);
     }
   }
 
@@ -23,12 +36,11 @@ export function makeKeyUse(keys: ApiKeyStore, onError: (error: unknown) => void)
   timer.unref();
 
   return {
-    note(keyId: string): void {
-      if (used.size < MAX_PENDING) used.add(keyId);
-    },
+    note,
     async stop(): Promise<void> {
       clearInterval(timer);
       await flush();
+      if (used.size > 0) onDrop(used.size);
     },
   };
 }
