@@ -5,6 +5,7 @@ import type { Resolve } from '#src/adapters/outbound/webhook/guarded-connector.t
 import { type WebhookSenderOptions, createWebhookSender } from '#src/adapters/outbound/webhook/sender.ts';
 import { signingSecret } from '#src/adapters/outbound/webhook/signing-secret.ts';
 import type { WebhookAnswer, WebhookRequest } from '#src/application/jobs/ports.ts';
+import { JobAborted } from '#src/application/worker/job-aborted.ts';
 import { receiver } from '#test/support/receiver.ts';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -12,7 +13,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 const MASTER = 'current-master-secret-of-48-characters-in-all-xyz';
 const PREVIOUS = 'previous-master-secret-of-48-characters-all-xyz';
 const ACME = '0190d6f8-0000-7000-8000-00000000000a';
-const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
+const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 
 type Send = (url: string, request?: Partial<WebhookRequest>) => Promise<WebhookAnswer>;
 
@@ -35,7 +36,7 @@ function sender(options: Partial<WebhookSenderOptions> = {}): Send {
       headers: {},
       messageId: '0190d6f8-0000-7000-8000-000000000001',
       organizationId: ACME,
-      traceId: TRACE,
+      traceparent: TRACEPARENT,
       signal: new AbortController().signal,
       ...request,
     });
@@ -66,6 +67,14 @@ const rebinding = () =>
     .mockImplementationOnce(resolvingTo('127.0.0.1'))
     .mockImplementation(resolvingTo('169.254.169.254'));
 
+function abortedSoon(reason: Error): AbortSignal {
+  const controller = new AbortController();
+  setTimeout(() => {
+    controller.abort(reason);
+  }, 20);
+  return controller.signal;
+}
+
 /** What came of it, which must not take long. */
 const soon = async (send: Promise<unknown>): Promise<unknown> => {
   const startedAt = performance.now();
@@ -86,8 +95,8 @@ describe('a webhook', () => {
       'user-agent': 'dragonfly',
       'webhook-id': '0190d6f8-0000-7000-8000-000000000001',
       'x-tenant': 'acme',
+      traceparent: TRACEPARENT,
     });
-    expect(request?.headers['traceparent']).toMatch(new RegExp(`^00-${TRACE}-(?!0{16})[0-9a-f]{16}-01$`));
     const secret = new Webhook(signingSecret(MASTER, ACME));
     expect(secret.verify(request?.body ?? '', request?.headers as Record<string, string>)).toEqual({
       event: 'paid',
@@ -218,10 +227,19 @@ describe('[ARC-7] a webhook ends in time when the receiver', () => {
     const { url } = await receiver(() => {});
     const send = sender();
     for (let n = 0; n < 8; n += 1) {
-      expect(await soon(send(url, { signal: AbortSignal.timeout(20) }))).toMatchObject({
-        name: 'TimeoutError',
-      });
+      const signal = abortedSoon(new JobAborted('drain'));
+      expect(await soon(send(url, { signal }))).toMatchObject({ name: 'JobAborted' });
     }
+  });
+
+  it('is still silent at the deadline of the job, which is held against the receiver', async () => {
+    const { url } = await receiver(() => {});
+    const send = sender({ responseTimeoutMs: 60_000 });
+    for (let n = 0; n < 5; n += 1) {
+      const signal = abortedSoon(new Error('The handler did not end in time.'));
+      expect(await soon(send(url, { signal }))).toMatchObject({ name: 'NoAnswer' });
+    }
+    expect(await soon(send(url))).toMatchObject({ name: 'NotAttempted' });
   });
 });
 
@@ -328,7 +346,7 @@ describe('[ARC-7] the circuit of a host', () => {
 
     vi.setSystemTime(Date.now() + 10_000);
     await expect(send(url)).rejects.toMatchObject({
-      name: 'RetryLater',
+      name: 'NotAttempted',
       message: expect.stringMatching(/^127\.0\.0\.1:\d+ failed 5 times in a row/) as string,
       afterSeconds: 20,
     });
@@ -336,14 +354,14 @@ describe('[ARC-7] the circuit of a host', () => {
 
     vi.setSystemTime(Date.now() + 20_000);
     expect(await send(url)).toEqual({ status: 503 });
-    await expect(send(url)).rejects.toMatchObject({ name: 'RetryLater', afterSeconds: 30 });
+    await expect(send(url)).rejects.toMatchObject({ name: 'NotAttempted', afterSeconds: 30 });
     expect(received).toHaveLength(6);
 
     vi.setSystemTime(Date.now() + 30_000);
     status = 204;
     const [probe, waiting] = await Promise.allSettled([send(url), send(url)]);
     expect(probe).toMatchObject({ status: 'fulfilled', value: { status: 204 } });
-    expect(waiting).toMatchObject({ status: 'rejected', reason: { name: 'RetryLater' } });
+    expect(waiting).toMatchObject({ status: 'rejected', reason: { name: 'NotAttempted' } });
     expect(await send(url)).toEqual({ status: 204 });
   });
 
@@ -352,7 +370,7 @@ describe('[ARC-7] the circuit of a host', () => {
     const { url } = await receiver();
     const send = sender();
     for (let n = 0; n < 5; n += 1) await expect(send(gone)).rejects.toMatchObject({ name: 'NoAnswer' });
-    await expect(send(gone)).rejects.toMatchObject({ name: 'RetryLater' });
+    await expect(send(gone)).rejects.toMatchObject({ name: 'NotAttempted' });
     expect(await send(url)).toEqual({ status: 204 });
   });
 

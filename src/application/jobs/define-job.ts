@@ -9,6 +9,8 @@ export interface JobContext {
   /** From 1. */
   readonly attempt: number;
   readonly traceId: string;
+  /** What calls of this attempt carry, so that they continue its trace (Q-7). */
+  readonly traceparent: string;
   readonly organizationId: string | null;
   /** Aborted at the deadline, when the job was cancelled, and when the lease is lost. Pass it on to whatever waits. */
   readonly signal: AbortSignal;
@@ -24,7 +26,7 @@ export interface JobDefinition<Payload = unknown> {
   readonly timeoutSeconds: number;
   /**
    * Runs at least once a job: make it idempotent. What it returns is kept as the job's result. What it throws is tried
-   * again by the retry policy, but for `PermanentFailure`.
+   * again by the retry policy, but for `PermanentFailure` and `NotAttempted`.
    */
   handler(payload: Payload, context: JobContext, ports: JobPorts): Promise<JsonValue>;
 }

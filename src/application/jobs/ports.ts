@@ -12,7 +12,7 @@ export interface WebhookRequest {
   /** The same in every attempt, so that the receiver can drop what it has seen. */
   readonly messageId: string;
   readonly organizationId: string | null;
-  readonly traceId: string;
+  readonly traceparent: string;
   readonly signal: AbortSignal;
 }
 
@@ -26,7 +26,8 @@ export interface WebhookAnswer {
 export interface WebhookSender {
   /**
    * @throws PermanentFailure when the address is refused
-   * @throws Error when there was no answer: connection, time-out, open circuit
+   * @throws NotAttempted when the receiver has failed so often that it is left alone for now
+   * @throws Error when there was no answer: connection, time-out
    */
   send(request: WebhookRequest): Promise<WebhookAnswer>;
 }

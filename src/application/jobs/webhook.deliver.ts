@@ -42,14 +42,14 @@ export const webhookDeliver = defineJob({
   payload,
   retry: { maxAttempts: 8, initialDelaySeconds: 5, factor: 4, maxDelaySeconds: 43_200 },
   timeoutSeconds: 30,
-  async handler({ url, body, headers }, { jobId, traceId, organizationId, signal }, { webhooks }) {
+  async handler({ url, body, headers }, { jobId, traceparent, organizationId, signal }, { webhooks }) {
     const answer = await webhooks.send({
       url,
       body,
       headers,
       messageId: jobId,
       organizationId,
-      traceId,
+      traceparent,
       signal,
     });
     const { status } = answer;

@@ -4,7 +4,7 @@ import { type Outcome, outcomeOfFailure } from '#src/domain/jobs/outcome.ts';
 import { storableResult } from '#src/domain/jobs/result.ts';
 import { DEFAULT_RETRY } from '#src/domain/jobs/retry-policy.ts';
 import { z } from 'zod';
-import type { JobDefinition } from '../jobs/define-job.ts';
+import type { JobContext, JobDefinition } from '../jobs/define-job.ts';
 import type { JobPorts } from '../jobs/ports.ts';
 import type { JobRegistry } from '../jobs/registry.ts';
 import { type AbortReason, JobAborted } from './job-aborted.ts';
@@ -28,17 +28,18 @@ export interface JobHandling {
  * signal; what such a handler does later is its own affair, its outcome is not. Never rejects.
  *
  * @param signal aborted with a JobAborted
+ * @param traceparent of the attempt, for what the handler calls
  */
 export async function executeJob(
   { registry, ports }: JobHandling,
   job: ClaimedJob,
-  signal: AbortSignal,
+  { signal, traceparent }: Pick<JobContext, 'signal' | 'traceparent'>,
   random: () => number = Math.random,
 ): Promise<Execution> {
   const definition = registry.get(job.type);
   try {
     if (!definition) throw new PermanentFailure(`This worker has no handler for ${job.type}.`);
-    const result = storableResult(await handle(definition, ports, job, signal));
+    const result = storableResult(await handle(definition, ports, job, { signal, traceparent }));
     return { outcome: { status: 'completed', result } };
   } catch (error) {
     const aborted = signal.reason instanceof JobAborted ? signal.reason.reason : undefined;
@@ -57,18 +58,18 @@ async function handle(
   definition: JobDefinition,
   ports: JobPorts,
   job: ClaimedJob,
-  signal: AbortSignal,
+  { signal, traceparent }: Pick<JobContext, 'signal' | 'traceparent'>,
 ): Promise<unknown> {
   const payload = definition.payload.safeParse(job.payload);
   if (!payload.success) {
     throw new PermanentFailure(`The payload is invalid: ${z.prettifyError(payload.error)}`);
   }
   const { id: jobId, attempt, traceId, organizationId } = job;
+  const about = { jobId, attempt, traceId, traceparent, organizationId };
   return await withDeadline(
     signal,
     definition.timeoutSeconds,
-    async (signal) =>
-      await definition.handler(payload.data, { jobId, attempt, traceId, organizationId, signal }, ports),
+    async (signal) => await definition.handler(payload.data, { ...about, signal }, ports),
   );
 }
 

@@ -17,6 +17,17 @@ export class RetryLater extends Error {
   }
 }
 
+/** Thrown by a handler that did not even begin: the job goes back with its attempt and comes again later. */
+export class NotAttempted extends Error {
+  override readonly name = 'NotAttempted';
+  readonly afterSeconds: number;
+
+  constructor(message: string, afterSeconds: number) {
+    super(message);
+    this.afterSeconds = afterSeconds;
+  }
+}
+
 /** What the database keeps of an error. */
 const MAX_CHARACTERS = 2000;
 /** Deep enough for every real chain, and an end for a cyclic one. */

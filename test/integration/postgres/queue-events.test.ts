@@ -10,6 +10,8 @@ const PROBE_MS = 100;
 const database = await testDatabase();
 const api = new Client({ connectionString: database.urls.api });
 await api.connect();
+const worker = new Client({ connectionString: database.urls.worker });
+await worker.connect();
 const proxy = await tcpProxy(database.urls.worker);
 const errors: unknown[] = [];
 const cancelled: string[] = [];
@@ -20,9 +22,10 @@ const events = postgresQueueEvents({
   probeTimeoutMs: PROBE_MS,
   onError: (error) => errors.push(error),
 });
-await events.start({ onReady: () => (ready += 1), onCancelled: (id) => cancelled.push(id) });
+events.start({ onReady: () => (ready += 1), onCancelled: (leaseToken) => cancelled.push(leaseToken) });
 afterAll(async () => {
-  await events.stop();
+  events.stop();
+  await worker.end();
   await api.end();
   await proxy.close();
 });
@@ -36,8 +39,8 @@ const queueJob = async (runAt = 'now') => {
   return rows[0]?.id ?? '';
 };
 
-it('looks once at the start, for what was queued before', () => {
-  expect(ready).toBe(1);
+it('looks once at the start, for what was queued before', async () => {
+  await expect.poll(() => ready).toBe(1);
 });
 
 it('is woken by a job that can run now, and by no other', async () => {
@@ -49,10 +52,16 @@ it('is woken by a job that can run now, and by no other', async () => {
   await expect.poll(() => ready).toBe(before + 1);
 });
 
-it('hears which job was cancelled', async () => {
+it('[Q-5] hears the lease of an attempt that was cancelled, and nothing of a job that nobody works on', async () => {
+  await api.query('select ops.cancel_job($1)', [await queueJob('2099-01-01')]);
   const id = await queueJob();
+  const { rows } = await worker.query<Record<string, string>>(
+    `select job_id, lease_token from ops.claim_jobs('{a}', 10, 30, 'worker-1')`,
+  );
   await api.query('select ops.cancel_job($1)', [id]);
-  await expect.poll(() => cancelled).toEqual([id]);
+  const leaseToken = rows.find((row) => row['job_id'] === id)?.['lease_token'];
+  expect(leaseToken).toBeDefined();
+  await expect.poll(() => cancelled).toEqual([leaseToken]);
 });
 
 it.for([
@@ -68,3 +77,14 @@ it.for([
   await queueJob();
   await expect.poll(() => ready).toBe(before + 2);
 });
+
+it('goes on trying when the server accepts a connection and says nothing, and listens when it speaks again', async () => {
+  proxy.freeze();
+  proxy.cut();
+  const { connections } = proxy;
+  // A try of a silent server ends a second after the time of its statements.
+  await expect.poll(() => proxy.connections, { timeout: 8000 }).toBeGreaterThan(connections + 2);
+  const before = ready;
+  proxy.thaw();
+  await expect.poll(() => ready, { timeout: 8000 }).toBeGreaterThan(before);
+}, 20_000);

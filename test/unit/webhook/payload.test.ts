@@ -63,6 +63,7 @@ const deliver = async (answer: WebhookAnswer, seen: WebhookRequest[] = []) =>
       attempt: 2,
       traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
       organizationId: 'acme',
+      traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
       signal: new AbortController().signal,
     },
     {
@@ -82,6 +83,12 @@ describe('webhook.deliver', () => {
     const seen: WebhookRequest[] = [];
     await deliver({ status: 200, retryAfterSeconds: undefined }, seen);
     expect(seen).toMatchObject([{ messageId: 'job-1', organizationId: 'acme', url: URL }]);
+  });
+
+  it('[Q-7] continues the trace of its attempt', async () => {
+    const seen: WebhookRequest[] = [];
+    await deliver({ status: 200, retryAfterSeconds: undefined }, seen);
+    expect(seen).toMatchObject([{ traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' }]);
   });
 
   it.each([200, 204, 299])('takes %i for delivered', async (status) => {

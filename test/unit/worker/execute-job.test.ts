@@ -2,7 +2,7 @@ import { type JobHandling, executeJob } from '#src/application/worker/execute-jo
 import { type AbortReason, JobAborted } from '#src/application/worker/job-aborted.ts';
 import { registryOf } from '#src/application/jobs/registry.ts';
 import { type JobDefinition, defineJob } from '#src/application/jobs/define-job.ts';
-import { PermanentFailure, RetryLater } from '#src/domain/jobs/failure.ts';
+import { NotAttempted, PermanentFailure, RetryLater } from '#src/domain/jobs/failure.ts';
 import type { ClaimedJob, JsonValue } from '#src/domain/jobs/job.ts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
@@ -20,6 +20,8 @@ const claimed: ClaimedJob = {
   organizationId: null,
 };
 
+const TRACEPARENT = `00-${claimed.traceId}-00f067aa0ba902b7-01`;
+
 const handling = (...definitions: JobDefinition[]): JobHandling => ({
   registry: registryOf(definitions),
   ports: unusedPorts,
@@ -28,7 +30,13 @@ const handling = (...definitions: JobDefinition[]): JobHandling => ({
 const execute = async (
   handler: JobDefinition['handler'],
   { signal = new AbortController().signal, ...change }: Partial<ClaimedJob> & { signal?: AbortSignal } = {},
-) => await executeJob(handling(job('test', handler, 30)), { ...claimed, ...change }, signal, () => 0);
+) =>
+  await executeJob(
+    handling(job('test', handler, 30)),
+    { ...claimed, ...change },
+    { signal, traceparent: TRACEPARENT },
+    () => 0,
+  );
 
 const returning = async (value: unknown) => await execute(async () => value as JsonValue);
 
@@ -49,7 +57,8 @@ describe('executeJob', () => {
   it('hands payload, context and ports to the handler', async () => {
     const handler = vi.fn<JobDefinition['handler']>(async () => null);
     await execute(handler);
-    const context = { jobId: claimed.id, attempt: 1, traceId: claimed.traceId, organizationId: null };
+    const { id: jobId, traceId } = claimed;
+    const context = { jobId, attempt: 1, traceId, traceparent: TRACEPARENT, organizationId: null };
     expect(handler).toHaveBeenCalledExactlyOnceWith({ n: 1 }, expect.objectContaining(context), unusedPorts);
   });
 
@@ -97,6 +106,11 @@ describe('executeJob', () => {
     expect(outcome).toMatchObject({ status: 'retry', backoffSeconds: 1.5 });
   });
 
+  it('gives the job back for as long as it was told when the handler did not even begin', async () => {
+    const { outcome } = await execute(failWith(new NotAttempted('Left alone.', 1.5)), { attempt: 3 });
+    expect(outcome).toEqual({ status: 'released', backoffSeconds: 1.5 });
+  });
+
   it('[Q-5] makes a dead letter after the last attempt, and at once after a permanent failure', async () => {
     expect((await execute(failWith(new Error('No.')), { attempt: 3 })).outcome).toEqual({
       status: 'failed',
@@ -117,12 +131,12 @@ describe('executeJob', () => {
       timeoutSeconds: 1,
       handler: async () => null,
     });
-    const { signal } = new AbortController();
-    expect((await executeJob(handling(strict), claimed, signal)).outcome).toMatchObject({
+    const attempt = { signal: new AbortController().signal, traceparent: TRACEPARENT };
+    expect((await executeJob(handling(strict), claimed, attempt)).outcome).toMatchObject({
       status: 'failed',
       error: expect.stringContaining('The payload is invalid') as string,
     });
-    expect((await executeJob(handling(), claimed, signal)).outcome).toEqual({
+    expect((await executeJob(handling(), claimed, attempt)).outcome).toEqual({
       status: 'failed',
       error: 'This worker has no handler for test.',
     });

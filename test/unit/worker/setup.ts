@@ -3,7 +3,7 @@ import { type JobDefinition, defineJob } from '#src/application/jobs/define-job.
 import { registryOf } from '#src/application/jobs/registry.ts';
 import { type SpanStart, type Tracing, noTracing } from '#src/application/tracing.ts';
 import { type WorkerOptions, createWorker } from '#src/adapters/inbound/worker/worker.ts';
-import { memoryQueue } from '#test/support/memory-queue.ts';
+import { scriptedQueue } from '#test/support/scripted-queue.ts';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { vi } from 'vitest';
@@ -31,6 +31,7 @@ export const job = (type: string, handler: Handler, timeoutSeconds = 60): JobDef
   });
 
 export interface RecordedSpan extends SpanStart {
+  readonly traceparent: string;
   attributes?: Readonly<Record<string, string | number>>;
   failed?: boolean;
 }
@@ -38,10 +39,11 @@ export interface RecordedSpan extends SpanStart {
 const recordTo =
   (spans: RecordedSpan[]): Tracing['startSpan'] =>
   (start) => {
-    const span: RecordedSpan = { ...start };
+    const { traceparent } = noTracing.startSpan(start);
+    const span: RecordedSpan = { ...start, traceparent };
     spans.push(span);
     return {
-      ...noTracing.startSpan(start),
+      traceparent,
       end: (attributes, failed) => void Object.assign(span, { attributes, failed }),
     };
   };
@@ -54,17 +56,17 @@ export const DEFAULTS: WorkerOptions = {
   drainTimeoutMs: 20_000,
 };
 
-/** A worker on a queue in memory, with everything that it logs. Time is the test's. */
+/** A worker on a scripted queue, with everything that it logs. Time is the test's. */
 export function workerOn(definitions: readonly JobDefinition[], options: Partial<WorkerOptions> = {}) {
-  const memory = memoryQueue();
+  const scripted = scriptedQueue();
   const lines: Record<string, unknown>[] = [];
   const spans: RecordedSpan[] = [];
   const metrics = new Registry();
   const worker = createWorker(
     { ...DEFAULTS, ...options },
     {
-      queue: memory.queue,
-      events: memory.events,
+      queue: scripted.queue,
+      events: scripted.events,
       registry: registryOf(definitions),
       ports: unusedPorts,
       metrics,
@@ -76,7 +78,7 @@ export function workerOn(definitions: readonly JobDefinition[], options: Partial
     },
   );
   return {
-    ...memory,
+    ...scripted,
     worker,
     metrics,
     spans,

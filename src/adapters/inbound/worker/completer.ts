@@ -1,16 +1,30 @@
-import type { Report, WorkerQueue } from '#src/application/worker/ports.ts';
+import { Contended, type Report, type WorkerQueue } from '#src/application/worker/ports.ts';
 import type { Outcome } from '#src/domain/jobs/outcome.ts';
+import { type Backoff, backoffSeconds } from '#src/domain/jobs/retry-policy.ts';
 import { type DatabaseTrouble, isUnavailable, retryDelayMs } from './database-trouble.ts';
-import { pause } from './pause.ts';
+import { createWakeUp, pause, unlessAborted } from './pause.ts';
 
 /** One statement that the database handles in a few milliseconds. */
-const MAX_BATCH = 500;
+const MAX_BATCH = 200;
+/** How long a report steps back that another session is in the way of: a try of it may take as long as a statement may. */
+const STEP_BACK: Backoff = { initialDelaySeconds: 1, factor: 2, maxDelaySeconds: 30 };
 
 /** Takes the place of an outcome that the database does not store. */
 const UNSTORABLE: Outcome = {
   status: 'failed',
   error: 'The job ran, but the database refused to store its outcome.',
 };
+
+interface Pending {
+  readonly report: Report;
+  /** Was in a batch that was not stored, and is perhaps the reason: it goes by itself. */
+  readonly alone: boolean;
+  /** How often another session was in its way; it is not tried before `dueMs` again. */
+  readonly contended: number;
+  readonly dueMs: number;
+}
+
+const fresh = (report: Report): Pending => ({ report, alone: false, contended: 0, dueMs: 0 });
 
 export interface CompleterOptions {
   readonly complete: WorkerQueue['complete'];
@@ -23,13 +37,13 @@ export interface CompleterOptions {
 
 /**
  * Reports outcomes in batches, one at a time: a batch is what came while the last one was on its way. While the database
- * is unavailable everything is kept. After any other failure the batch goes row by row, so that one bad outcome does not
- * block the others.
+ * is unavailable everything is kept. After any other failure the batch goes row by row, so that one outcome that is
+ * refused, or that another session is in the way of, does not block the others.
  */
 export function createCompleter({ complete, trouble, onSettled, onDropped }: CompleterOptions) {
-  const pending: Report[] = [];
+  let pending: Pending[] = [];
   const closing = new AbortController();
-  let oneByOne = 0;
+  const arrival = createWakeUp();
   let failures = 0;
   let flushing: Promise<void> | undefined;
 
@@ -39,66 +53,79 @@ export function createCompleter({ complete, trouble, onSettled, onDropped }: Com
     setImmediate(nextTurn.resolve);
     await nextTurn.promise;
     while (pending.length > 0 && !closing.signal.aborted) {
-      const batch = pending.slice(0, oneByOne > 0 ? 1 : MAX_BATCH);
-      const stored = await send(batch);
-      if (!stored) continue;
-      const retried = failures > 0;
-      failures = 0;
-      remove(batch.length);
-      for (const report of batch) onSettled(report, stored.has(report.job.id), retried);
+      const batch = nextBatch(performance.now());
+      if (batch.length > 0) await send(batch);
+      else await arrival.wait(Math.min(...pending.map(({ dueMs }) => dueMs)) - performance.now());
     }
     flushing = undefined;
   }
 
-  /** Undefined when there is another try to make. */
-  async function send(batch: readonly Report[]): Promise<ReadonlySet<string> | undefined> {
+  function nextBatch(nowMs: number): Pending[] {
+    const due = pending.filter(({ dueMs }) => dueMs <= nowMs);
+    return due[0]?.alone ? due.slice(0, 1) : due.filter(({ alone }) => !alone).slice(0, MAX_BATCH);
+  }
+
+  async function send(batch: readonly Pending[]): Promise<void> {
     try {
-      const stored = await complete(batch);
-      trouble.worked();
-      return stored;
+      const stored = await complete(batch.map(({ report }) => report));
+      trouble.worked('complete');
+      const retried = failures > 0;
+      failures = 0;
+      replace(batch, []);
+      for (const { report } of batch) onSettled(report, stored.has(report.job.id), retried);
     } catch (error) {
       trouble.failed('complete', error);
       if (isUnavailable(error)) {
         failures += 1;
         await pause(retryDelayMs(failures), closing.signal);
-      } else if (batch.length > 1) oneByOne = batch.length;
-      else replaceFirst(error);
-      return undefined;
+      } else if (batch.length > 1) {
+        replace(
+          batch,
+          batch.map((one) => ({ ...one, alone: true })),
+        );
+      } else
+        replace(
+          batch,
+          batch.flatMap((one) => notStored(one, error)),
+        );
     }
   }
 
-  function replaceFirst(error: unknown): void {
-    const [report] = pending;
-    if (!report) return;
-    if (report.outcome === UNSTORABLE) {
-      remove(1);
-      onDropped(report, error);
-    } else pending[0] = { job: report.job, outcome: UNSTORABLE };
+  /** What comes after a report that a statement of its own did not store. */
+  function notStored({ report, contended }: Pending, error: unknown): Pending[] {
+    if (error instanceof Contended) {
+      const waitMs = backoffSeconds(STEP_BACK, contended + 1, Math.random()) * 1000;
+      return [{ report, alone: true, contended: contended + 1, dueMs: performance.now() + waitMs }];
+    }
+    if (report.outcome !== UNSTORABLE)
+      return [{ ...fresh({ job: report.job, outcome: UNSTORABLE }), alone: true }];
+    onDropped(report, error);
+    return [];
   }
 
-  function remove(count: number): void {
-    pending.splice(0, count);
-    oneByOne = Math.max(oneByOne - count, 0);
+  /** At the back, so that the others go first. */
+  function replace(batch: readonly Pending[], by: readonly Pending[]): void {
+    const gone = new Set(batch);
+    pending = [...pending.filter((one) => !gone.has(one)), ...by];
   }
 
   return {
     size: (): number => pending.length,
-    leaseTokens: (): string[] => pending.map(({ job }) => job.leaseToken),
+    leaseTokens: (): string[] => pending.map(({ report }) => report.job.leaseToken),
     add(reports: readonly Report[]): void {
-      pending.push(...reports);
+      pending.push(...reports.map(fresh));
+      arrival.wake();
       flushing ??= flush();
     },
     /**
-     * Fulfils when all is reported or the time is over.
+     * Fulfils when all is reported or the signal is aborted.
      *
      * @returns how many outcomes were not reported
      */
-    async close(timeoutMs: number): Promise<number> {
-      const late = setTimeout(() => {
-        closing.abort();
-      }, timeoutMs);
-      await flushing;
-      clearTimeout(late);
+    async close(signal: AbortSignal): Promise<number> {
+      await unlessAborted(signal, flushing);
+      closing.abort();
+      arrival.wake();
       return pending.length;
     },
   };

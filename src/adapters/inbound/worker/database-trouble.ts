@@ -1,3 +1,4 @@
+import { Contended } from '#src/application/worker/ports.ts';
 import { DomainError } from '#src/domain/errors.ts';
 import { type Backoff, backoffSeconds } from '#src/domain/jobs/retry-policy.ts';
 import type { Logger } from 'pino';
@@ -9,26 +10,32 @@ const RETRY: Backoff = { initialDelaySeconds: 0.1, factor: 2, maxDelaySeconds: 2
 export type Operation = 'claim' | 'complete' | 'beat';
 
 /**
- * What fails against the database: counted each time; an outage is logged once when it starts and once when it ends,
- * whichever of the worker's parts meets it. Anything else is a fault of the service and logged each time.
+ * What fails against the database: counted each time. An outage is logged once when its first operation fails and once when
+ * all that failed work again: one part of the worker may get through while another does not. Anything else is logged each
+ * time.
  */
 export function databaseTrouble(logger: Logger, metrics: WorkerMetrics) {
-  let outageSince: number | undefined;
+  const failing = new Set<Operation>();
+  let sinceMs = 0;
 
   return {
     failed(operation: Operation, error: unknown): void {
       metrics.databaseErrors.inc({ operation });
-      if (!isUnavailable(error)) {
+      if (error instanceof Contended) {
+        logger.warn({ operation, error }, 'another session is in the way of what the worker reports');
+      } else if (!isUnavailable(error)) {
         logger.error({ operation, error }, 'the database refused what the worker asked');
-      } else if (outageSince === undefined) {
-        outageSince = performance.now();
-        logger.warn({ operation, error }, 'database unavailable, the worker waits for it');
+      } else {
+        if (failing.size === 0) {
+          sinceMs = performance.now();
+          logger.warn({ operation, error }, 'database unavailable, the worker waits for it');
+        }
+        failing.add(operation);
       }
     },
-    worked(): void {
-      if (outageSince === undefined) return;
-      logger.warn({ outage_ms: Math.round(performance.now() - outageSince) }, 'database available again');
-      outageSince = undefined;
+    worked(operation: Operation): void {
+      if (!failing.delete(operation) || failing.size > 0) return;
+      logger.warn({ outage_ms: Math.round(performance.now() - sinceMs) }, 'database available again');
     },
   };
 }

@@ -38,7 +38,7 @@ export function createFetcher({ pollIntervalMs, demand, claim, accept, trouble }
     try {
       const jobs = await claim(limit);
       failures = 0;
-      trouble.worked();
+      trouble.worked('claim');
       worthALook ||= jobs.length === limit;
       return jobs;
     } catch (error) {

@@ -1,6 +1,6 @@
 import type { WorkerQueue } from '#src/application/worker/ports.ts';
-import { type DatabaseTrouble, retryDelayMs } from './database-trouble.ts';
-import { pause } from './pause.ts';
+import { type DatabaseTrouble, isUnavailable, retryDelayMs } from './database-trouble.ts';
+import { pause, unlessAborted } from './pause.ts';
 
 export interface HeartbeatOptions {
   readonly intervalMs: number;
@@ -30,18 +30,19 @@ export function createHeartbeat(options: HeartbeatOptions) {
   async function beatOnce(): Promise<void> {
     // Counted from before the beat: the database may have noted it at any time since.
     const startedAt = performance.now();
-    try {
-      const lost = await beat('running', leaseTokens());
-      failures = 0;
-      trouble.worked();
-      arrived(startedAt, lost);
-    } catch (error) {
-      trouble.failed('beat', error);
-      failures += 1;
-    }
+    const lost = await beat('running', leaseTokens());
+    failures = 0;
+    trouble.worked('beat');
+    arrived(startedAt, lost);
+  }
+
+  function missed(error: unknown): void {
+    trouble.failed('beat', error);
+    failures += 1;
   }
 
   function arrived(startedAt: number, lost: ReadonlySet<string>): void {
+    if (stopping.signal.aborted) return;
     clearTimeout(silence);
     silence = setTimeout(fallSilent, startedAt + abortAfterMs - performance.now());
     if (lost.size > 0) onLost(lost);
@@ -59,28 +60,32 @@ export function createHeartbeat(options: HeartbeatOptions) {
     while (!stopping.signal.aborted) {
       const ms = failures > 0 ? Math.min(retryDelayMs(failures), intervalMs) : intervalMs;
       await pause(ms, stopping.signal);
-      if (!stopping.signal.aborted) await beatOnce();
+      if (!stopping.signal.aborted) await beatOnce().catch(missed);
     }
   }
 
   return {
     /** Whether the database takes this worker for alive, and so may give it jobs. */
     alive: (): boolean => alive,
-    /** Beats once before it fulfils: a lease granted before the first beat would not be guarded by the beats. */
+    /**
+     * Beats once before it fulfils: a lease granted before the first beat would not be guarded by the beats.
+     *
+     * @throws what the database refused the first beat for; that it is unavailable is waited out (AV-8)
+     */
     async start(): Promise<void> {
-      await beatOnce();
+      await beatOnce().catch((error: unknown) => {
+        if (!isUnavailable(error)) throw error;
+        missed(error);
+      });
       running = run();
     },
-    /** Says goodbye. */
-    async stop(): Promise<void> {
+    /** Says goodbye, unless the signal is aborted before that is possible. */
+    async stop(signal: AbortSignal): Promise<void> {
       stopping.abort();
-      await running;
       clearTimeout(silence);
-      try {
-        await beat('stopped', []);
-      } catch (error) {
-        trouble.failed('beat', error);
-      }
+      await unlessAborted(signal, running);
+      if (signal.aborted) return;
+      await unlessAborted(signal, beat('stopped', []).catch(missed));
     },
   };
 }

@@ -25,3 +25,18 @@ export function createWakeUp() {
     },
   };
 }
+
+/** Fulfils with the work, or as soon as the signal is aborted; what the work does then is its own affair. */
+export async function unlessAborted(signal: AbortSignal, work: Promise<unknown> | undefined): Promise<void> {
+  const aborted = Promise.withResolvers<void>();
+  const end = (): void => {
+    aborted.resolve();
+  };
+  signal.addEventListener('abort', end);
+  if (signal.aborted) end();
+  try {
+    await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', end);
+  }
+}

@@ -4,8 +4,11 @@ export const MEMORY_WAIT_LIMIT_MS = 250;
 export const GIVE_BACK_AFTER_MS = 150;
 /** What is fetched ahead should be started within this time. */
 const PREFETCH_WINDOW_MS = 50;
-/** Most jobs that are fetched ahead, and most in one claim: a batch that the database handles in a few milliseconds. */
-export const CLAIM_LIMIT = 500;
+/**
+ * Most jobs that are fetched ahead, and most in one claim: enough that a round trip costs each little, few enough that
+ * their payloads fit into memory (MAX_UNREPORTED has the sum).
+ */
+export const CLAIM_LIMIT = 100;
 
 /** A handler that never ran counts as slow: nothing is fetched ahead on a guess. */
 const UNKNOWN_MS = 1000;

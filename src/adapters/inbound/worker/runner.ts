@@ -1,8 +1,8 @@
 import { type Execution, type JobHandling, executeJob } from '#src/application/worker/execute-job.ts';
 import { type AbortReason, JobAborted } from '#src/application/worker/job-aborted.ts';
-import type { Report } from '#src/application/worker/ports.ts';
 import type { Tracing } from '#src/application/tracing.ts';
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
+import type { Outcome } from '#src/domain/jobs/outcome.ts';
 import type { Logger } from 'pino';
 import type { WorkerMetrics } from './metrics.ts';
 
@@ -18,7 +18,7 @@ export interface RunnerOptions {
   readonly logger: Logger;
   readonly tracing: Tracing;
   readonly metrics: WorkerMetrics;
-  readonly onEnd: (durationMs: number, report: Report | undefined) => void;
+  readonly onEnd: (durationMs: number, job: ClaimedJob, outcome: Outcome | undefined) => void;
 }
 
 /** Runs jobs side by side; each can be aborted, and what is logged and traced of it has its trace id (Q-7). */
@@ -30,7 +30,7 @@ export function createRunner({ handling, logger, tracing, metrics, onEnd }: Runn
     const log = jobLogger(logger, job);
     const span = tracing.startSpan({ kind: 'consumer', name: `process ${job.type}`, traceId: job.traceId });
     log.debug('job started');
-    const execution = await executeJob(handling, job, signal);
+    const execution = await executeJob(handling, job, { signal, traceparent: span.traceparent });
     runs.delete(job.leaseToken);
 
     const durationMs = performance.now() - startedMs;
@@ -40,7 +40,7 @@ export function createRunner({ handling, logger, tracing, metrics, onEnd }: Runn
     const ended = outcome?.status ?? aborted ?? 'aborted';
     if (!outcome) metrics.processed.inc({ type: job.type, outcome: ended });
     span.end(spanAttributes(job, ended), ended === 'retry' || ended === 'failed');
-    onEnd(durationMs, outcome && { job, outcome });
+    onEnd(durationMs, job, outcome);
   }
 
   return {
@@ -69,7 +69,7 @@ export function createRunner({ handling, logger, tracing, metrics, onEnd }: Runn
   };
 }
 
-export const jobLogger = (logger: Logger, job: ClaimedJob): Logger =>
+export const jobLogger = (logger: Logger, job: Omit<ClaimedJob, 'payload'>): Logger =>
   logger.child({ trace_id: job.traceId, job_id: job.id, job_type: job.type, attempt: job.attempt });
 
 /** The names of OpenTelemetry's messaging conventions, where they have one. */
@@ -98,6 +98,10 @@ function logEnd(log: Logger, { outcome, error, aborted }: Execution, durationMs:
       break;
     case 'released':
     case undefined:
+      if (outcome?.backoffSeconds !== undefined) {
+        log.info({ backoff_seconds: outcome.backoffSeconds, error }, 'job not attempted, comes again later');
+        break;
+      }
       log[aborted === 'lease_lost' ? 'warn' : 'info']({ duration_ms, reason: aborted }, 'job aborted');
       break;
   }

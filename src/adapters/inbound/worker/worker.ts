@@ -2,6 +2,7 @@ import type { Tracing } from '#src/application/tracing.ts';
 import type { JobHandling } from '#src/application/worker/execute-job.ts';
 import type { QueueEvents, Report, WorkerQueue } from '#src/application/worker/ports.ts';
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
+import type { Outcome } from '#src/domain/jobs/outcome.ts';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { createBuffer } from './buffer.ts';
@@ -11,6 +12,7 @@ import { createFetcher } from './fetcher.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { observeWorker, workerMetrics } from './metrics.ts';
 import { CLAIM_LIMIT, GIVE_BACK_AFTER_MS, createPace, prefetchSize } from './prefetch.ts';
+import { unlessAborted } from './pause.ts';
 import { createRunner, jobLogger } from './runner.ts';
 
 export interface WorkerOptions {
@@ -30,10 +32,17 @@ export interface WorkerDependencies extends JobHandling {
   readonly metrics: Registry;
 }
 
-/** Outcomes that wait to be stored before the worker takes no more jobs. */
-const MAX_UNREPORTED = 1000;
-/** At the end of a drain, how long the last outcomes may take, so that a database that is gone does not hold up the exit. */
-const LAST_FLUSH_MS = 5000;
+/**
+ * Outcomes that wait to be stored before the worker takes no more jobs. The memory that the jobs of a worker take is bounded
+ * by the largest payload (256 KiB over HTTP), the largest result (64 Ki characters), and the default concurrency of 10:
+ * 10 running + 100 claimed (CLAIM_LIMIT) at 256 KiB make 28 MiB, and 500 + 110 results at 64 KiB 38 MiB.
+ */
+const MAX_UNREPORTED = 500;
+/**
+ * What a drain may take beyond its time-out: for the last outcomes and the goodbye, so that a database that is gone does not
+ * hold up the exit.
+ */
+export const GOODBYE_MS = 5000;
 
 /**
  * Takes jobs out of the queue and runs them: a fetcher claims, a runner runs, a completer reports, a heartbeat keeps the
@@ -53,9 +62,9 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     logger,
     tracing,
     metrics,
-    onEnd(durationMs, report) {
+    onEnd(durationMs, job, outcome) {
       pace.note(durationMs);
-      if (report) completer.add([report]);
+      if (outcome) completer.add([reportOf(job, outcome)]);
       startJobs();
       fetcher.reconsider();
     },
@@ -131,7 +140,7 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
 
   /** With their attempts. */
   function giveBack(jobs: readonly ClaimedJob[]): void {
-    if (jobs.length > 0) completer.add(jobs.map((job): Report => ({ job, outcome: { status: 'released' } })));
+    if (jobs.length > 0) completer.add(jobs.map((job) => reportOf(job, { status: 'released' })));
   }
 
   /** These jobs are no longer ours: nothing is reported of them. */
@@ -146,28 +155,37 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     const late = setTimeout(() => {
       runner.abort('drain');
     }, options.drainTimeoutMs);
-    await fetched;
     await runner.idle();
     clearTimeout(late);
-    const unreported = await completer.close(LAST_FLUSH_MS);
+    const over = new AbortController();
+    const goodbye = setTimeout(() => {
+      over.abort();
+    }, GOODBYE_MS);
+    await unlessAborted(over.signal, fetched);
+    const unreported = await completer.close(over.signal);
     if (unreported > 0) {
       logger.error(
         { unreported },
         'outcomes not reported: their jobs return when this worker counts as dead',
       );
     }
-    await heartbeat.stop();
-    await events.stop();
+    await heartbeat.stop(over.signal);
+    clearTimeout(goodbye);
+    events.stop();
   }
 
   return {
-    /** Beats, then listens, then claims. */
+    /**
+     * Beats, then claims. Whether it can listen makes no difference: it also polls.
+     *
+     * @throws what the database refused the first beat for (AV-8)
+     */
     async start(): Promise<void> {
       await heartbeat.start();
-      await events.start({
+      events.start({
         onReady: fetcher.lookAgain,
-        onCancelled(jobId) {
-          forget('cancelled', ({ id }) => id === jobId);
+        onCancelled(leaseToken) {
+          forget('cancelled', (job) => job.leaseToken === leaseToken);
         },
       });
       fetcher.start();
@@ -175,10 +193,12 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
 
     /**
      * Claims nothing more, gives buffered jobs back at once, lets running ones end until `drainTimeoutMs` and then aborts
-     * them and gives them back, reports all outcomes, and says goodbye (AV-6).
+     * them and gives them back, reports all outcomes, and says goodbye (AV-6); all within `drainTimeoutMs` and GOODBYE_MS.
      */
     async drain(): Promise<void> {
       await (draining ??= drain());
     },
   };
 }
+
+const reportOf = ({ payload: _letGo, ...job }: ClaimedJob, outcome: Outcome): Report => ({ job, outcome });

@@ -2,13 +2,18 @@ import { DomainError } from '#src/domain/errors.ts';
 import { DatabaseError } from 'pg';
 
 /**
- * SQLSTATE classes that say "not now" rather than "never so": connection, resources, operator, system, authorisation
- * (a password that is being rotated), and transactions that lost against others (postgresql.org/docs/current/errcodes-appendix.html).
+ * SQLSTATEs of a server that is away, for whatever statement: connection, authorisation (a password that is being
+ * rotated), a standby that is not yet promoted, resources, operator, system (postgresql.org/docs/current/errcodes-appendix.html).
  */
-const NOT_NOW = /^(?:08|28|40|53|55P03|57|58)/;
+const AWAY = /^(?:08|25006|28|53|57P|58)/;
+/** This statement lost against others: a conflict, a lock, the time that it may take. */
+const CONTENDED = /^(?:40|55P03|57014)/;
 
 /** What went wrong with a connection rather than with a statement has no SQLSTATE. */
 export const isConnectionError = (error: unknown): boolean => !(error instanceof DatabaseError);
+
+export const isContended = (error: unknown): boolean =>
+  error instanceof DatabaseError && CONTENDED.test(error.code ?? '');
 
 /** The domain's word for a failure of the database; any other error as it is. */
 export function translateError(error: unknown): unknown {
@@ -22,7 +27,7 @@ export function translateError(error: unknown): unknown {
         },
       );
     }
-    if (!NOT_NOW.test(error.code ?? '')) return error;
+    if (!AWAY.test(error.code ?? '') && !isContended(error)) return error;
   }
   return new DomainError(
     'database_unavailable',

@@ -66,10 +66,10 @@ export function postgresQueueEvents({
   }
 
   return {
-    async start(handlers) {
-      await probe(handlers);
+    start(handlers) {
+      void probe(handlers);
     },
-    async stop() {
+    stop() {
       stopped = true;
       clearTimeout(timer);
       const open = client;

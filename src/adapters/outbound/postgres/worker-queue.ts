@@ -1,6 +1,8 @@
+import { DomainError } from '#src/domain/errors.ts';
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
-import type { Report, WorkerQueue } from '#src/application/worker/ports.ts';
+import { Contended, type Report, type WorkerQueue } from '#src/application/worker/ports.ts';
 import type { Pool } from 'pg';
+import { isContended } from './errors.ts';
 import { type Row, query } from './pool.ts';
 
 export interface WorkerIdentity {
@@ -34,7 +36,7 @@ export const postgresWorkerQueue = (
       name: 'complete_jobs',
       text: 'select complete_jobs as id from ops.complete_jobs($1)',
       values: [JSON.stringify(reports.map(toOutcomeRow))],
-    });
+    }).catch(throwContended);
     return new Set(rows.map((row) => row['id'] as string));
   },
 
@@ -47,6 +49,12 @@ export const postgresWorkerQueue = (
     return new Set(rows.map((row) => row['token'] as string));
   },
 });
+
+/** For most statements it is all the same whether the server is away or another session is in the way. */
+function throwContended(error: unknown): never {
+  const cause = error instanceof DomainError ? error.cause : undefined;
+  throw isContended(cause) ? new Contended('Another session is in the way.', { cause }) : error;
+}
 
 /** `retry` is the status `pending` in SQL. */
 const toOutcomeRow = ({ job, outcome }: Report) => ({

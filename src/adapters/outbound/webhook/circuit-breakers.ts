@@ -1,4 +1,4 @@
-import { RetryLater } from '#src/domain/jobs/failure.ts';
+import { NotAttempted } from '#src/domain/jobs/failure.ts';
 import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleType } from 'cockatiel';
 import { LRUCache } from 'lru-cache';
 import { NoAnswer } from './no-answer.ts';
@@ -19,13 +19,13 @@ export function circuitBreakers() {
   const circuits = new LRUCache<string, ReturnType<typeof newCircuit>>({ max: MAX_HOSTS });
 
   return {
-    /** @throws RetryLater without calling when the circuit of the host is open, and for how long */
+    /** @throws NotAttempted when the circuit of the host is open, and for how long */
     async execute<T extends Answer>(host: string, call: () => Promise<T>): Promise<T> {
       const circuit = circuits.get(host) ?? newCircuit();
       circuits.set(host, circuit);
       const waitMs = circuit.waitMs();
       if (waitMs > 0) {
-        throw new RetryLater(
+        throw new NotAttempted(
           `${host} failed ${CONSECUTIVE_FAILURES} times in a row and is left alone.`,
           waitMs / 1000,
         );

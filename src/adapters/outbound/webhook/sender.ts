@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import type { WebhookAnswer, WebhookRequest, WebhookSender } from '#src/application/jobs/ports.ts';
+import { JobAborted } from '#src/application/worker/job-aborted.ts';
 import { PermanentFailure } from '#src/domain/jobs/failure.ts';
 import { Agent, type Dispatcher } from 'undici';
 import { circuitBreakers } from './circuit-breakers.ts';
@@ -64,7 +64,8 @@ export function createWebhookSender(
       };
     } catch (error) {
       if (error instanceof PermanentFailure) throw error;
-      signal.throwIfAborted();
+      // Aborted for a reason of ours; at the job's own deadline it was the receiver who said nothing.
+      if (signal.reason instanceof JobAborted) throw signal.reason;
       throw new NoAnswer(url.host, error);
     }
   }
@@ -81,7 +82,7 @@ export function createWebhookSender(
 }
 
 function messageOf(
-  { messageId, organizationId, traceId, body: value, headers }: WebhookRequest,
+  { messageId, organizationId, traceparent, body: value, headers }: WebhookRequest,
   masters: readonly string[],
 ): { body: string; headers: Record<string, string> } {
   const body = JSON.stringify(value);
@@ -96,8 +97,7 @@ function messageOf(
       'webhook-id': messageId,
       'webhook-timestamp': String(timestampSeconds),
       'webhook-signature': webhookSignature(secrets, { id: messageId, timestampSeconds, body }),
-      // A span of its own in the trace of the request that queued the job (Q-7).
-      traceparent: `00-${traceId}-${randomBytes(8).toString('hex')}-01`,
+      traceparent,
     },
   };
 }

@@ -1,0 +1,114 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { QueueEvents, Report, WorkerQueue } from '#src/application/worker/ports.ts';
+import { DomainError } from '#src/domain/errors.ts';
+import type { ClaimedJob } from '#src/domain/jobs/job.ts';
+import type { Outcome } from '#src/domain/jobs/outcome.ts';
+
+type Call = keyof WorkerQueue;
+
+/** What a call fails with while the database is away. */
+export const away = (): Error => new DomainError('database_unavailable', 'The database is gone.');
+
+/** A queue without rules: a claim brings what the test offers, in that order, and everything else is written down. */
+export function scriptedQueue() {
+  const offered: ClaimedJob[] = [];
+  const outcomes = new Map<string, Outcome>();
+  const lost = new Set<string>();
+  const calls: Call[] = [];
+  const claims: number[] = [];
+  const batches: number[] = [];
+  const beats: string[] = [];
+  const script: {
+    fail: (call: Call, reports: readonly Report[]) => Error | undefined;
+    answerAfterMs: number;
+  } = { fail: () => undefined, answerAfterMs: 0 };
+  let claiming = 0;
+  let mostClaimsAtOnce = 0;
+  let handlers: Parameters<QueueEvents['start']>[0] | undefined;
+
+  async function answer(call: Call, reports: readonly Report[] = []): Promise<void> {
+    calls.push(call);
+    if (script.answerAfterMs > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      setTimeout(resolve, script.answerAfterMs);
+      await promise;
+    }
+    const error = script.fail(call, reports);
+    if (error) throw error;
+  }
+
+  const queue: WorkerQueue = {
+    async claim(_types, limit) {
+      mostClaimsAtOnce = Math.max(mostClaimsAtOnce, (claiming += 1));
+      await answer('claim').finally(() => (claiming -= 1));
+      claims.push(limit);
+      return offered.splice(0, limit);
+    },
+    async complete(reports) {
+      await answer('complete', reports);
+      batches.push(reports.length);
+      const stored = reports.filter(({ job }) => !lost.has(job.leaseToken));
+      for (const { job, outcome } of stored) outcomes.set(job.id, outcome);
+      return new Set(stored.map(({ job }) => job.id));
+    },
+    async beat(status, leaseTokens) {
+      await answer('beat');
+      beats.push(status);
+      return new Set(leaseTokens.filter((token) => lost.has(token)));
+    },
+  };
+
+  const events: QueueEvents = {
+    start: (given) => (handlers = given),
+    stop: () => (handlers = undefined),
+  };
+
+  return {
+    queue,
+    events,
+    script,
+    /** Every call, also those that failed. */
+    calls,
+    /** Limits of the claims that were answered. */
+    claims,
+    /** Sizes of the batches of outcomes that were stored. */
+    batches,
+    /** Statuses of the beats that arrived. */
+    beats,
+    mostClaimsAtOnce: (): number => mostClaimsAtOnce,
+    /** Whether somebody listens for notifications. */
+    listened: (): boolean => handlers !== undefined,
+    /** What the next claims bring; the worker is told, unless `notify` is false. */
+    offer(
+      type: string,
+      { notify = true, ...job }: Partial<ClaimedJob> & { notify?: boolean } = {},
+    ): ClaimedJob {
+      const offer: ClaimedJob = {
+        id: randomUUID(),
+        type,
+        payload: null,
+        priority: 0,
+        attempt: 1,
+        maxAttempts: 5,
+        leaseToken: randomUUID(),
+        traceId: randomBytes(16).toString('hex'),
+        organizationId: null,
+        ...job,
+      };
+      offered.push(offer);
+      if (notify) handlers?.onReady();
+      return offer;
+    },
+    outcomeOf: ({ id }: ClaimedJob): Outcome | undefined => outcomes.get(id),
+    /** `offered`, `claimed`, or how its outcome was reported. */
+    stateOf: (job: ClaimedJob): string =>
+      outcomes.get(job.id)?.status ?? (offered.includes(job) ? 'offered' : 'claimed'),
+    /** From now on the worker's lease of it is worth nothing. */
+    takeBack: ({ leaseToken }: ClaimedJob) => lost.add(leaseToken),
+    /** As when a client cancels the attempt. */
+    cancel({ leaseToken }: ClaimedJob): void {
+      lost.add(leaseToken);
+      handlers?.onCancelled(leaseToken);
+    },
+  };
+}
