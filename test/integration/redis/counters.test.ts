@@ -27,15 +27,23 @@ describeWithRedis('shared counters', (url) => {
     expect(await first.increment(key, 200)).toMatchObject({ count: 1 });
   });
 
-  it('fail within 50 ms or so when Redis falls silent, and come back', async () => {
+  it('[SEC-8] make one request wait when Redis falls silent, none after it, and come back', async () => {
     const proxy = await tcpProxy(url);
     const client = openRedis(proxy.url, () => {});
     const counters = redisCounters(client);
     await expect.poll(async () => await counters.increment(randomUUID(), 1000)).toMatchObject({ count: 1 });
+    const failing = async (): Promise<number> => {
+      const started = performance.now();
+      await expect(counters.increment(randomUUID(), 1000)).rejects.toThrow();
+      return performance.now() - started;
+    };
     proxy.freeze();
-    const started = performance.now();
-    await expect(counters.increment(randomUUID(), 1000)).rejects.toThrow('timed out');
-    expect(performance.now() - started).toBeLessThan(200);
+    expect(await failing()).toBeLessThan(200);
+    const waits: number[] = [];
+    // Longer than it takes to connect anew, which succeeds: somebody accepts, nobody answers.
+    for (const until = Date.now() + 1500; Date.now() < until; await sleep(10)) waits.push(await failing());
+    // One or two may have waited for this machine.
+    expect(waits.filter((ms) => ms > 40).length).toBeLessThan(3);
     proxy.thaw();
     await expect.poll(async () => await counters.increment(randomUUID(), 1000)).toMatchObject({ count: 1 });
     client.disconnect();
