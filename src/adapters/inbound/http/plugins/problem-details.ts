@@ -35,5 +35,9 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
     request.log.error({ error, route: routeOf(request) }, 'unhandled exception');
   }
   // A string passes by the response schemas, which are those of success.
-  reply.code(problem.status).type(PROBLEM_MEDIA_TYPE).send(JSON.stringify(problem));
+  reply
+    .code(problem.status)
+    .header('x-trace-id', request.id)
+    .type(PROBLEM_MEDIA_TYPE)
+    .send(JSON.stringify(problem));
 }
