@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError, FastifyBaseLogger } from 'fastify';
 import { Counter, type Registry } from 'prom-client';
@@ -14,13 +14,23 @@ const CODE_OF_ERROR: Readonly<Record<string, HttpErrorCode>> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
 };
 
+/** Node keeps the answer in flight here, and looks for it in the same case. */
+type Busy = Socket & { _httpMessage?: ServerResponse | null };
+
 /** Answers what never becomes a request, because it is no HTTP, too large or too slow, with the same headers and body as any error (API-3, DEP-1). */
 export function clientErrorHandler(gitSha: string, logger: FastifyBaseLogger, registry: Registry) {
   const refused = counterIn(registry);
   const constant = Object.entries({ [SHA_HEADER]: gitSha, ...SECURITY_HEADERS });
 
-  return (error: ConnectionError, socket: Socket): void => {
-    if (!socket.writable || isAnswering(socket)) {
+  return (error: Pick<ConnectionError, 'code'>, socket: Busy): void => {
+    const answer = socket['_httpMessage'];
+    if (answer?.req.complete && !answer.headersSent) {
+      // What came before was a request: its own answer is due, and ends the connection.
+      answer.shouldKeepAlive = false;
+      return;
+    }
+    // In the middle of an answer a second one would corrupt it.
+    if (!socket.writable || answer?.headersSent) {
       socket.destroy();
       return;
     }
@@ -55,8 +65,3 @@ const counterIn = (registry: Registry): Counter<'code'> =>
     labelNames: ['code'],
     registers: [registry],
   });
-
-/** In the middle of an answer a second one would corrupt it. Node keeps the answer in flight here, and checks the same. */
-function isAnswering(socket: Socket & { _httpMessage?: { headersSent: boolean } | null }): boolean {
-  return socket['_httpMessage']?.headersSent === true;
-}
