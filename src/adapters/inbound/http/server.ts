@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { ReadinessProbe } from '#src/application/health/readiness.ts';
 import Fastify, {
   type FastifyBaseLogger,
@@ -36,13 +38,14 @@ export async function createServer(
   { gitSha, trustedProxies }: ServerOptions,
   { logger, readiness, registry }: ServerDependencies,
 ): Promise<FastifyInstance> {
+  const onClientError = clientErrorHandler(gitSha, logger, registry);
   const app: FastifyInstance = Fastify({
     loggerInstance: logger,
     // Our own plugin logs requests; the request's id is its trace id.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'trace_id' }),
     genReqId: traceIdOf,
     requestIdHeader: false,
-    clientErrorHandler: clientErrorHandler(gitSha, logger, registry),
+    clientErrorHandler: onClientError,
     // A list of networks or nothing: a number of hops or `true` lets clients choose their address (CVE-2026-16732).
     trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     // Routes with larger bodies say so.
@@ -75,15 +78,28 @@ export async function createServer(
   app.addContentTypeParser('application/json', { parseAs: 'string' }, jsonParserOf(app));
   // Node would answer 417 by itself; RFC 9110 lets us ignore an expectation that we do not know.
   app.server.on('checkExpectation', app.routing);
+  // Node would hang up on who takes this for a proxy, and listens to the errors of the socket no longer.
+  app.server.on('connect', (_request, socket) => {
+    onClientError({ code: 'CONNECT' }, socket.on('error', () => socket.destroy()) as Socket);
+  });
   await app.register(shaHeader, { gitSha });
   await app.register(securityHeaders);
   await app.register(problemDetails);
   await app.register(connectionClose, { probe: readiness });
-  app.addHook('onRequest', (request, _reply, next) => {
-    const missing = request.headers.host === undefined && request.raw.httpVersion === '1.1';
-    next(missing ? new HttpError('request_malformed') : undefined);
+  app.addHook('onRequest', ({ raw }, _reply, next) => {
+    next(isHostClear(raw) ? undefined : new HttpError('request_malformed'));
   });
   return app;
+}
+
+/** RFC 9112, section 3.2: two hosts are one for us and the other for a proxy; only HTTP/1.0 may go without. */
+function isHostClear({ rawHeaders, httpVersion }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? '';
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  return hosts === 1 || (hosts === 0 && httpVersion === '1.0');
 }
 
 /** Many clients name a type whether or not they send anything, so an empty body is none. */
