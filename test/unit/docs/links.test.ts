@@ -1,6 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { commands } from '#src/composition/commands.ts';
 import { expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -34,4 +35,21 @@ it('the pages that everything starts from are there', () => {
   expect(pages).toEqual(
     expect.arrayContaining(['README.md', 'docs/architecture.md', 'docs/constitution.md', 'docs/runbook.md']),
   );
+});
+
+const text = (page: string): string => readFileSync(join(root, page), 'utf8');
+const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> };
+
+it.each(pages)('[DOC-1] %s names only scripts, roles and commands that there are', (page) => {
+  const named = (pattern: RegExp): string[] => [...text(page).matchAll(pattern)].map(([, name = '']) => name);
+  expect(Object.keys(scripts)).toEqual(expect.arrayContaining(named(/\bnpm run ([\w:-]+)/g)));
+  expect(['api', 'worker', 'all', ...Object.keys(commands)]).toEqual(
+    expect.arrayContaining(named(/\bdragonfly -- ([\w-]+)/g)),
+  );
+});
+
+it('[DOC-1] README.md names every kind of test', () => {
+  const named = [...text('README.md').matchAll(/^- `(test\/\w+)`/gm)].map(([, folder = '']) => folder);
+  const folders = globSync('test/*', { cwd: root }).filter((folder) => folder !== 'test/support');
+  expect(named.toSorted()).toEqual(folders.toSorted());
 });
