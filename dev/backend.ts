@@ -5,7 +5,7 @@ import { gitSha } from './git-sha.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 import { postgres } from './servers/postgres.ts';
 import { redis } from './servers/redis.ts';
-import { containersFrom, requireServer, resolveServer } from './servers/resolve.ts';
+import { requireServer, resolveServer } from './servers/resolve.ts';
 import type { Absent, Server } from './servers/server.ts';
 import { loadState, saveState } from './state.ts';
 
@@ -75,9 +75,7 @@ async function startPostgres({ directory, remote }: BackendOptions, port: number
   return await requireServer(postgres, {
     url,
     variable,
-    containers: containersFrom(process.env, 'fallback'),
     directory: join(directory, 'postgres'),
-    durable: true,
     port,
   });
 }
@@ -96,9 +94,8 @@ async function startRedis({ directory }: BackendOptions): Promise<Server | Absen
   return await resolveServer(redis, {
     url: developerEnvironment()[variable],
     variable,
-    containers: containersFrom(process.env, 'never'),
+    noContainer: true,
     directory: join(directory, 'redis'),
-    durable: false,
   });
 }
 

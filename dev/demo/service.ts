@@ -1,4 +1,4 @@
-import { openSync } from 'node:fs';
+import { openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { signingSecret } from '#src/adapters/outbound/webhook/signing-secret.ts';
 import { issueApiKey } from '#src/composition/keys.ts';
@@ -22,11 +22,8 @@ export interface DemoService {
 /** API and worker in a process of their own, on a database that is thrown away. One job at a time, so that order shows. */
 export async function startDemoService(): Promise<DemoService> {
   const state = newState();
-  const server = await requireServer(postgres, {
-    containers: 'fallback',
-    directory: temporaryDirectory('demo'),
-    durable: false,
-  });
+  const directory = temporaryDirectory('demo');
+  const server = await requireServer(postgres, { directory });
   const database = await bootstrapDatabase(server.url, state, false);
   await migrateDatabase(database);
   const { key, organizationId } = await issueApiKey({
@@ -47,6 +44,7 @@ export async function startDemoService(): Promise<DemoService> {
     stop: async () => {
       await app.stop();
       await server.stop();
+      rmSync(directory, { recursive: true, force: true });
     },
   };
 }

@@ -24,27 +24,27 @@ const FAST_AND_FORGETFUL = { fsync: 'off', synchronous_commit: 'off', full_page_
 export async function startEmbeddedPostgres(placement: Placement): Promise<Server | undefined> {
   const distribution = findDistribution();
   if (!distribution) return undefined;
-  const { directory, durable } = placement;
+  const { directory, forTests = false } = placement;
   makePrivateDirectory(directory);
   const password = superuserPassword(directory);
   await createCluster(distribution, placement);
   const { server, port } = await start(distribution, placement);
   return {
     kind: 'embedded',
-    description: `PostgreSQL ${distribution.version} (embedded${durable ? '' : ', without fsync'})`,
+    description: `PostgreSQL ${distribution.version} (embedded${forTests ? ', without fsync' : ''})`,
     url: `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`,
     ready: Promise.resolve(),
     ended: server.ended,
     stop: async () => {
       await server.stop();
-      if (!durable) rmSync(directory, { recursive: true, force: true });
+      if (forTests) rmSync(directory, { recursive: true, force: true });
     },
   };
 }
 
 async function start(
   distribution: Distribution,
-  { directory, durable, port: preferred }: Placement,
+  { directory, forTests = false, port: preferred }: Placement,
 ): Promise<{ server: Guarded; port: number }> {
   const data = join(directory, 'data');
   await stopStalePostmaster(data);
@@ -54,7 +54,7 @@ async function start(
       listen_addresses: '127.0.0.1',
       port: String(port),
       unix_socket_directories: '',
-      ...(durable ? {} : { ...FAST_AND_FORGETFUL, max_connections: '200' }),
+      ...(forTests ? { ...FAST_AND_FORGETFUL, max_connections: '200' } : {}),
     };
     const isReady = isPostmasterReady(data);
     const server = spawnGuarded({

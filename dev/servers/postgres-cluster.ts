@@ -22,7 +22,7 @@ export function superuserPassword(directory: string): string {
 /** Makes the data folder, if it is missing, beside its place and then renames it: an interrupted initdb is repeated. */
 export async function createCluster(
   distribution: Distribution,
-  { directory, durable }: Placement,
+  { directory, forTests = false }: Placement,
 ): Promise<void> {
   if (existsSync(join(directory, 'data'))) return;
   const partial = join(directory, 'data.partial');
@@ -36,7 +36,7 @@ export async function createCluster(
     '--locale-provider=builtin',
     '--builtin-locale=C.UTF-8',
     '--no-instructions',
-    ...(durable ? [] : ['--no-sync']),
+    ...(forTests ? ['--no-sync'] : []),
   ];
   const program = join(distribution.directory, 'bin', 'initdb');
   const initdb = spawn(program, args, {

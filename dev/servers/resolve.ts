@@ -6,32 +6,29 @@ export interface Sources extends Placement {
   readonly url?: string | undefined;
   /** The variable in which that URL can be given, if there is one, for messages. */
   readonly variable?: string;
-  readonly containers: 'never' | 'fallback' | 'always';
+  /** Rather no server than the wait for a container that nobody asked for. */
+  readonly noContainer?: boolean;
 }
 
-/** `SERVICES=containers` forces containers. */
-export const containersFrom = (
-  environment: NodeJS.ProcessEnv,
-  otherwise: 'never' | 'fallback',
-): Sources['containers'] => (environment['SERVICES'] === 'containers' ? 'always' : otherwise);
-
 /**
- * Finds or starts a server: the given URL, else a program of this machine, else a container. The one place where dev,
- * tests and benchmarks get their servers from.
+ * Finds or starts a server: the given URL, else a program of this machine, else a container; with `SERVICES=containers` no
+ * program. The one place where dev, demo, tests and benchmarks get their servers from.
+ *
+ * @throws Error when containers are asked for and no engine answers
  */
 export async function resolveServer(service: Service, sources: Sources): Promise<Server | Absent> {
-  const { url, variable, containers } = sources;
+  const { url, variable, noContainer = false } = sources;
+  const onlyContainers = process.env['SERVICES'] === 'containers';
   const hint = `${service.hint}${variable === undefined ? '' : `, or set ${variable}`}.`;
   if (url) return given(service, url);
-  if (containers !== 'always') {
+  if (!onlyContainers) {
     const local = await service.startLocal(sources);
     if (local) return local;
-    if (containers === 'never') return { kind: 'absent', reason: `no program found. ${hint}` };
+    if (noContainer) return { kind: 'absent', reason: `no program found. ${hint}` };
   }
   const fault = await containerFault();
   if (fault === undefined) return await startContainer(service.name, service.container);
-  if (containers === 'always')
-    throw new Error(`SERVICES=containers, but no container engine answers: ${fault}`);
+  if (onlyContainers) throw new Error(`SERVICES=containers, but no container engine answers: ${fault}`);
   return { kind: 'absent', reason: `neither a program nor a container engine found. ${hint}` };
 }
 

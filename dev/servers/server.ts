@@ -22,8 +22,8 @@ export interface Absent {
 export interface Placement {
   /** A folder of this server alone. */
   readonly directory: string;
-  /** False in tests: nothing is flushed to disk, and `stop` removes the folder. */
-  readonly durable: boolean;
+  /** Nothing is flushed to disk, and `stop` removes the folder. For tests only. */
+  readonly forTests?: boolean;
   /** The port to prefer; the next free one is taken when it is busy. Any free one when missing. */
   readonly port?: number;
 }

@@ -2,7 +2,7 @@ import type { TestProject } from 'vitest/node';
 import { postgres } from '#dev/servers/postgres.ts';
 import { rabbitmq } from '#dev/servers/rabbitmq.ts';
 import { redis } from '#dev/servers/redis.ts';
-import { type Sources, containersFrom, requireServer, resolveServer } from '#dev/servers/resolve.ts';
+import { type Sources, requireServer, resolveServer } from '#dev/servers/resolve.ts';
 import type { Absent, Server, Service } from '#dev/servers/server.ts';
 import { temporaryDirectory } from '#dev/servers/state-directory.ts';
 import { createCluster, dropCluster } from './cluster.ts';
@@ -50,9 +50,8 @@ const find = async <T>(service: Service, variable: string, resolve: Resolve<T>):
   await resolve(service, {
     url: process.env[variable],
     variable,
-    containers: containersFrom(process.env, 'fallback'),
     directory: temporaryDirectory(service.name.toLowerCase()),
-    durable: false,
+    forTests: true,
   });
 
 /** Also of those that started after another one had failed. */

@@ -1,7 +1,6 @@
-/** Starts a PostgreSQL in the folder that is its argument, prints its URL, and owns it until it is killed. */
-import { postgres } from '#dev/servers/postgres.ts';
-import { requireServer } from '#dev/servers/resolve.ts';
+/** Starts an embedded PostgreSQL in the folder that is its argument, prints its URL, and owns it until it is killed. */
+import { startEmbeddedPostgres } from '#dev/servers/embedded-postgres.ts';
 
 const [directory = ''] = process.argv.slice(2);
-const server = await requireServer(postgres, { directory, durable: true, containers: 'never' });
-console.log(server.url);
+const server = await startEmbeddedPostgres({ directory });
+console.log(server?.url);
