@@ -24,7 +24,8 @@ export interface Guarded {
 
 /**
  * Waits for end of file on its standard input, which comes when the owner closes the pipe or dies, however it dies. A
- * shell without job control points a background command's input to /dev/null, hence descriptor 9.
+ * shell without job control points a background command's input to /dev/null, hence descriptor 9. Once it counts, it is
+ * waited for and not killed: its last sleep would outlive the guardian.
  */
 const GUARDIAN = `
 stop=$1 force=$2
@@ -33,14 +34,20 @@ exec 9<&0
 "$@" 9<&- & child=$!
 {
   read -r _ <&9
+  trap '' TERM
   kill -s "$stop" "$child"
-  i=0; while [ $i -lt 30 ]; do sleep 0.1; i=$((i + 1)); done
-  kill -s "$force" "$child"
+  i=0
+  while kill -0 "$child"; do
+    if [ $i -ge 30 ]; then kill -s "$force" "$child"; fi
+    sleep 0.1
+    i=$((i + 1))
+  done
 } 2>/dev/null & watch=$!
 exec 2>/dev/null
 wait "$child"
 code=$?
 kill "$watch"
+wait "$watch"
 exit $code
 `;
 

@@ -4,14 +4,22 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connect } from 'amqplib';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { processStatus } from '#dev/processes.ts';
+import { type Guarded, spawnGuarded } from '#dev/servers/guardian.ts';
+import { rabbitmq } from '#dev/servers/rabbitmq.ts';
+import { redis } from '#dev/servers/redis.ts';
+import { requireServer } from '#dev/servers/resolve.ts';
+import type { Service } from '#dev/servers/server.ts';
 import { temporaryDirectory } from '#dev/servers/state-directory.ts';
+import { makePrivateDirectory } from '#dev/servers/unprivileged.ts';
 import { testDatabase } from '#test/support/database.ts';
+import { processesOf } from '#test/support/processes.ts';
 import { describeWithRabbitmq, describeWithRedis } from '#test/support/servers.ts';
 
 const database = await testDatabase();
@@ -54,6 +62,60 @@ describeWithRabbitmq('RabbitMQ', (url) => {
     const message = await channel.get(queue, { noAck: true });
     await connection.close();
     expect(message && message.content.toString()).toBe('confirmed');
+  });
+});
+
+it('SERVICES=containers takes no program of this machine, whoever asks', async () => {
+  vi.stubEnv('SERVICES', 'containers');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const startLocal = vi.fn<Service['startLocal']>();
+  const container = { ...redis.container, image: '127.0.0.1:1/none' };
+  const directory = temporaryDirectory('none');
+  await expect(requireServer({ ...redis, container, startLocal }, { directory })).rejects.toThrow(
+    /no container engine|127\.0\.0\.1:1/,
+  );
+  expect(startLocal).not.toHaveBeenCalled();
+});
+
+describeWithRabbitmq('a RabbitMQ of a run', () => {
+  it('can be stopped while it starts, and nobody hears of it', async () => {
+    const unhandled = vi.fn<() => void>();
+    process.on('unhandledRejection', unhandled);
+    onTestFinished(() => void process.off('unhandledRejection', unhandled));
+    const directory = temporaryDirectory('rabbitmq-cut-short');
+    const server = await rabbitmq.startLocal({ directory, forTests: true });
+    await server?.stop();
+    await sleep(100);
+    expect(unhandled).not.toHaveBeenCalled();
+    expect(existsSync(directory)).toBe(false);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('a guarded program', () => {
+  const directory = temporaryDirectory('guarded');
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  const guard = (script: string): Guarded => {
+    makePrivateDirectory(directory);
+    const program = { program: process.execPath, args: ['--eval', script], env: {}, directory, name: 'node' };
+    return spawnGuarded({ ...program, stopSignal: 'TERM', forceSignal: 'KILL' });
+  };
+
+  it.for([
+    ['that ends when it is asked', 'process.once("SIGTERM", () => setTimeout(() => process.exit(), 50))', 0],
+    ['that is deaf', 'process.on("SIGTERM", () => {})', 3000],
+  ] as const)('%s ends within 5 s, and nothing of its guardian is left', async ([, script, atLeast]) => {
+    const guarded = guard(`${script}; setInterval(() => {}, 1000); process.stdout.write("started")`);
+    await vi.waitUntil(() => readFileSync(guarded.log, 'utf8') === 'started');
+    const begin = performance.now();
+    await guarded.stop();
+    expect([...processesOf(directory).values()]).toEqual([]);
+    expect(performance.now() - begin).toBeGreaterThanOrEqual(atLeast);
+    expect(performance.now() - begin).toBeLessThan(5000);
+  });
+
+  it('that ends by itself takes its guardian with it', async () => {
+    await guard('').ended;
+    expect([...processesOf(directory).values()]).toEqual([]);
   });
 });
 
