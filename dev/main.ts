@@ -1,6 +1,7 @@
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { reasonOf } from '#src/composition/reason.ts';
 import { claimFolder } from './running.ts';
 import { stateDirectory } from './servers/state-directory.ts';
 
@@ -29,14 +30,10 @@ async function main(): Promise<number> {
     );
     return values.reset ? 1 : 0;
   }
-  try {
-    const { reset = false, remote = false } = values;
-    enableCompileCache(join(directory, 'compile-cache'));
-    const { supervise } = await import('./supervisor.ts');
-    return await supervise({ directory, reset, remote }, claim);
-  } finally {
-    claim.release();
-  }
+  const { reset = false, remote = false } = values;
+  enableCompileCache(join(directory, 'compile-cache'));
+  const { supervise } = await import('./supervisor.ts');
+  return await supervise({ directory, reset, remote }, claim);
 }
 
 // The terminal may be gone already when the last lines are printed.
@@ -44,6 +41,6 @@ process.stdout.on('error', () => {});
 try {
   process.exit(await main());
 } catch (error) {
-  console.error(`dev: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`dev: ${reasonOf(error)}`);
   process.exit(1);
 }

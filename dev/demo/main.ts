@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { reasonOf } from '#src/composition/reason.ts';
 import { onStopRequest } from '../stop-requests.ts';
 import { type JobView, demoClient } from './client.ts';
 import { type Delivery, startDemoReceiver } from './receiver.ts';
@@ -75,6 +76,6 @@ try {
   if (!asTold) console.error('demo: not every job ended as it should');
   process.exit(asTold || stop.signal.aborted ? 0 : 1);
 } catch (error) {
-  console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`demo: ${reasonOf(error)}`);
   process.exit(1);
 }
