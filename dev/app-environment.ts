@@ -5,6 +5,8 @@ import { type Variables, developerEnvironment } from './developer-environment.ts
 /** Good for a developer's machine, and his to override. Deadlines are short, so that nothing is left 5 s after Ctrl-C. */
 const DEFAULTS: Variables = {
   HOST: '127.0.0.1',
+  // One load of the docs page takes eight.
+  DRAGONFLY_RATE_LIMIT_ANONYMOUS: '1000',
   DRAGONFLY_SHUTDOWN_TIMEOUT: '1s',
   DRAGONFLY_WORKER_DRAIN_TIMEOUT: '1s',
   DRAGONFLY_WEBHOOK_ALLOW_LOOPBACK: 'true',

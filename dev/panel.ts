@@ -1,10 +1,8 @@
+import type { Access } from './access.ts';
 import type { AppUrls } from './app.ts';
 
-export interface PanelContent {
+export interface PanelContent extends Access {
   readonly urls: AppUrls;
-  /** As a role that only reads. */
-  readonly database: string;
-  readonly key: string;
   /** Where the pasted job's webhook goes. */
   readonly receiver: string;
   /** A folder outside the checkout, when dev keeps its state there. */
@@ -19,7 +17,8 @@ export function panel({ urls, database, key, receiver, state, notes, seconds }: 
     ['API', urls.api],
     ['Docs', `${urls.api}/docs`],
     ['Metrics', `${urls.metrics}/metrics`],
-    ['Database', `psql ${database}`],
+    // In quotes: the URL has a question mark.
+    ['Database', `psql '${database}'`],
     ['API key', `${key} (24 h)`],
     ...(state === undefined ? [] : [['State', state]]),
     ...notes.map((note) => ['Note', note]),

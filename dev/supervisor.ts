@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { reasonOf } from '#src/composition/reason.ts';
+import { type Access, createAccess } from './access.ts';
 import { type Backend, type BackendOptions, startBackend } from './backend.ts';
 import { panel } from './panel.ts';
 import { type Runner, createRunner } from './runner.ts';
@@ -46,9 +48,13 @@ function superviseApp(
   claim: Claim,
   end: (code: number) => void,
 ): Runner {
-  let key: string | undefined;
+  const currentAccess = createAccess(async () => {
+    const { issueAccess } = await import('./database.ts');
+    return await issueAccess(backend.database);
+  });
+  let access: Access | undefined;
+  let shown: Access | undefined;
   let since: number | undefined;
-  let shown = false;
   return createRunner({
     async environment() {
       const { appEnvironment } = await import('./app-environment.ts');
@@ -61,24 +67,23 @@ function superviseApp(
     async prepare() {
       // The first start began with this process.
       since = since === undefined ? 0 : performance.now();
-      const { issueKey, migrateDatabase } = await import('./database.ts');
+      const { migrateDatabase } = await import('./database.ts');
       const applied = await migrateDatabase(backend.database);
       if (shown) for (const name of applied) print(`migrated ${name}`);
-      key ??= (await issueKey(backend.database)).key;
+      access = await currentAccess();
     },
 
     onReady(urls, notes) {
       claim.update(urls.api);
       const seconds = ((performance.now() - (since ?? 0)) / 1000).toFixed(1);
-      if (shown) {
+      if (access === undefined || access === shown) {
         print([`ready at ${urls.api} after ${seconds} s`, ...notes].join('; '));
         return;
       }
-      shown = true;
+      shown = access;
       const content = {
         urls,
-        database: backend.database.readonly,
-        key: key ?? '',
+        ...access,
         receiver: backend.receiver.url,
         state: directory.startsWith(CHECKOUT) ? undefined : directory,
         notes: [...notes, ...backend.notes],
@@ -101,9 +106,4 @@ function superviseApp(
       print('the app starts when you save a file; npm run dev -- --reset begins with an empty database');
     },
   });
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : `${error.message} ${reasonOf(error.cause)}`;
 }

@@ -41,13 +41,20 @@ describe.runIf(process.platform === 'linux')('npm run dev', () => {
     await dev.untilPrinted(/a webhook arrived \(webhook-id: \S+, traceparent: 00-/);
   });
 
-  it('prints a database URL that reads and is no superuser’s', async () => {
-    const [, url = ''] = await dev.untilPrinted(/^ {2}Database +psql (postgres:\S+)$/m);
+  it('prints a database URL that shows the queue and is no superuser’s', async () => {
+    const [, url = ''] = await dev.untilPrinted(/^ {2}Database +psql '(postgres:\S+)'$/m);
     const client = new Client({ connectionString: url });
     await client.connect();
-    const { rows } = await client.query('select rolsuper from pg_roles where rolname = current_user');
+    const jobs = await client.query('select type from ops.jobs');
+    const role = await client.query('select rolsuper from pg_roles where rolname = current_user');
     await client.end();
-    expect(rows).toEqual([{ rolsuper: false }]);
+    expect(jobs.rows).toEqual([{ type: 'webhook.deliver' }]);
+    expect(role.rows).toEqual([{ rolsuper: false }]);
+  });
+
+  it('lets the docs page be loaded again and again', async () => {
+    const loads = Array.from({ length: 50 }, async () => (await fetch(`${api}/docs/`)).status);
+    expect(new Set(await Promise.all(loads))).toEqual(new Set([200]));
   });
 
   it('[SEC-1] gives the app neither the owner’s nor the superuser’s password, and keeps all from other users', () => {
@@ -59,7 +66,7 @@ describe.runIf(process.platform === 'linux')('npm run dev', () => {
     const environment = readFileSync(`/proc/${app}/environ`, 'utf8');
     expect(environment).toContain(state.passwords.api);
     for (const secret of [state.passwords.owner, superuser]) expect(environment).not.toContain(secret);
-    const files = ['state.json', 'running.json', 'postgres/password', 'postgres/postgres.log'];
+    const files = ['state.json', 'running.1.json', 'postgres/password', 'postgres/postgres.log'];
     const modes = files.map((file) => statSync(inCheckout(`.dragonfly/${file}`)).mode & 0o777);
     expect(modes).toEqual(files.map(() => 0o600));
   });

@@ -118,13 +118,6 @@ describe('[Q-6] the heart of a worker', () => {
 });
 
 describe('[ARC-7] the time-outs of a webhook', () => {
-  const timeouts = (connect: string, response: string) =>
-    faultsOf(['worker'], {
-      ...COMPLETE,
-      DRAGONFLY_WEBHOOK_CONNECT_TIMEOUT: connect,
-      DRAGONFLY_WEBHOOK_RESPONSE_TIMEOUT: response,
-    });
-
   it('together end before the deadline of the job', () => {
     expect(timeouts('9999ms', '20s')).toEqual([]);
     expect(timeouts('10s', '20s')).toEqual([
@@ -143,4 +136,11 @@ const beats = (beat: string, abort: string, dead: string) =>
     DRAGONFLY_WORKER_HEARTBEAT_INTERVAL: beat,
     DRAGONFLY_WORKER_ABORT_AFTER: abort,
     DRAGONFLY_WORKER_DEAD_AFTER: dead,
+  });
+
+const timeouts = (connect: string, response: string) =>
+  faultsOf(['worker'], {
+    ...COMPLETE,
+    DRAGONFLY_WEBHOOK_CONNECT_TIMEOUT: connect,
+    DRAGONFLY_WEBHOOK_RESPONSE_TIMEOUT: response,
   });
