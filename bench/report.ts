@@ -1,6 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { arch, cpus, platform } from 'node:os';
 
+/** What must hold, and what we want. */
+export interface Bar {
+  readonly bound: 'value at most' | 'ratio at most' | 'ratio at least';
+  readonly must: number;
+  readonly goal: number;
+}
+
 /** One figure: ours beside a peer's, taken in turns. */
 export interface Row {
   readonly name: string;
@@ -13,24 +20,26 @@ export interface Row {
   readonly peerSamples: readonly number[];
   /** value ÷ peerValue */
   readonly ratio: number;
-  /** Bound that must hold, and the one that we want. Less is better. */
-  readonly must: number;
-  readonly goal: number;
+  /** All null where there is no bar: a reference. */
+  readonly bound: Bar['bound'] | null;
+  readonly must: number | null;
+  readonly goal: number | null;
 }
 
-type Bounds = Pick<Row, 'must' | 'goal'>;
 type Series = readonly [name: string, samples: readonly number[]];
+
+const NO_BAR = { bound: null, must: null, goal: null } as const;
 
 export function rowOf(
   name: string,
   unit: string,
   ours: readonly number[],
   [peer, peers]: Series,
-  bounds: Bounds,
+  bar: Bar | typeof NO_BAR = NO_BAR,
 ): Row {
   const [value, peerValue] = [median(ours), median(peers)];
   const ratio = Number((value / peerValue).toFixed(2));
-  return { name, unit, value, samples: ours, peer, peerValue, peerSamples: peers, ratio, ...bounds };
+  return { name, unit, value, samples: ours, peer, peerValue, peerSamples: peers, ratio, ...bar };
 }
 
 export function median(samples: readonly number[]): number {
@@ -40,16 +49,26 @@ export function median(samples: readonly number[]): number {
   return (low + high) / 2;
 }
 
+function holds({ bound, must, value, ratio }: Row): boolean {
+  if (bound === null || must === null) return true;
+  if (bound === 'ratio at least') return ratio >= must;
+  return (bound === 'value at most' ? value : ratio) <= must;
+}
+
 /** Prints a table, writes `--json` if asked to, and says whether every bound holds. */
-export function report(rows: readonly Row[], json: string | undefined): boolean {
+export function report(
+  rows: readonly Row[],
+  json: string | undefined,
+  further: Readonly<Record<string, unknown>> = {},
+): boolean {
   console.table(
-    rows.map(({ name, unit, value, peer, peerValue, ratio, must }) => ({
-      figure: `${name}, ${unit}`,
-      value,
-      [peer]: peerValue,
-      ratio,
-      must: `≤ ${must}`,
-      holds: value <= must,
+    rows.map((row) => ({
+      figure: `${row.name}, ${row.unit}`,
+      value: row.value,
+      peer: row.peer,
+      'its value': row.peerValue,
+      ratio: row.ratio,
+      ...(row.bound !== null && { must: `${row.bound} ${row.must}`, goal: row.goal, holds: holds(row) }),
     })),
   );
   const conditions = {
@@ -59,7 +78,8 @@ export function report(rows: readonly Row[], json: string | undefined): boolean 
     cpus: cpus().length,
     date: new Date().toISOString(),
     commandLine: process.argv.join(' '),
+    ...further,
   };
   if (json !== undefined) writeFileSync(json, `${JSON.stringify({ conditions, rows }, null, 2)}\n`);
-  return rows.every(({ value, must }) => value <= must);
+  return rows.every(holds);
 }

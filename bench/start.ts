@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { freePort } from '#dev/servers/ports.ts';
-import { temporaryDirectory } from '#dev/servers/state-directory.ts';
+import { freePort } from '../dev/servers/ports.ts';
+import { temporaryDirectory } from '../dev/servers/state-directory.ts';
 import { withScratchDatabase } from '../scripts/scratch-database.ts';
 import { report, rowOf } from './report.ts';
 import { type Started, startOnce } from './start-once.ts';
@@ -58,14 +58,18 @@ const holds = await withScratchDatabase(async ({ api }) => {
     peers.push(await startBare());
   }
   // The first round fills the operating system's cache and, for the peer, the compile cache.
-  const compare = (name: string, unit: keyof Started, bounds: { must: number; goal: number }) => {
+  const compare = (name: string, unit: keyof Started, must: number, goal: number) => {
     const [service, bare] = [ours, peers].map((all) => all.slice(1).map((started) => started[unit]));
-    return rowOf(name, unit, service ?? [], ['bare Fastify', bare ?? []], bounds);
+    return rowOf(name, unit, service ?? [], ['bare Fastify', bare ?? []], {
+      bound: 'value at most',
+      must,
+      goal,
+    });
   };
   return report(
     [
-      compare('cold start of the built service', 'ms', { must: 450, goal: 250 }),
-      compare('idle memory of the built service', 'MB', { must: 110, goal: 90 }),
+      compare('cold start of the built service', 'ms', 450, 250),
+      compare('idle memory of the built service', 'MB', 110, 90),
     ],
     values.json,
   );
