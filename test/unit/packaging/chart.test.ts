@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { GOODBYE_MS } from '#src/adapters/inbound/worker/worker.ts';
+import { CLOSING_MS } from '#src/composition/serve.ts';
 import { loadConfig } from '#src/config/load.ts';
 import type { Role, Variable } from '#src/config/variable.ts';
 import { variables } from '#src/config/variables.ts';
@@ -122,12 +124,13 @@ describe.skipIf(missing)(`the chart${skipped}`, () => {
 
   it('[AV-6] the grace period covers the whole shutdown', () => {
     const config = loadConfig(['api', 'worker'], COMPLETE);
-    const longest =
-      config.DRAGONFLY_SHUTDOWN_DELAY +
-      config.DRAGONFLY_SHUTDOWN_TIMEOUT +
-      config.DRAGONFLY_WORKER_DRAIN_TIMEOUT;
-    for (const role of ['api', 'worker']) {
-      expect(pod(role).terminationGracePeriodSeconds).toBeGreaterThanOrEqual(longest / 1000 + 5);
+    const drainMs = {
+      api: config.DRAGONFLY_SHUTDOWN_DELAY + config.DRAGONFLY_SHUTDOWN_TIMEOUT,
+      worker: config.DRAGONFLY_WORKER_DRAIN_TIMEOUT + GOODBYE_MS,
+    };
+    for (const role of ['api', 'worker'] as const) {
+      const seconds = (drainMs[role] + CLOSING_MS) / 1000;
+      expect(pod(role).terminationGracePeriodSeconds).toBeGreaterThanOrEqual(seconds);
     }
   });
 
