@@ -3,9 +3,10 @@ import { DatabaseError } from 'pg';
 
 /**
  * SQLSTATEs of a server that is away, for whatever statement: connection, authorisation (a password that is being
- * rotated), a standby that is not yet promoted, resources, operator, system (postgresql.org/docs/current/errcodes-appendix.html).
+ * rotated), a standby that is not yet promoted, resources, operator, system; and of one that is not yet migrated: no such
+ * schema, function or table (postgresql.org/docs/current/errcodes-appendix.html). Readiness says which.
  */
-const AWAY = /^(?:08|25006|28|53|57P|58)/;
+const AWAY = /^(?:08|25006|28|3F000|42883|42P01|53|57P|58)/;
 /** This statement lost against others: a conflict, a lock, the time that it may take. */
 const CONTENDED = /^(?:40|55P03|57014)/;
 
