@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { createWorker } from '#src/adapters/inbound/worker/worker.ts';
+import { GOODBYE_MS, createWorker } from '#src/adapters/inbound/worker/worker.ts';
 import { queueMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
 import { postgresQueueEvents } from '#src/adapters/outbound/postgres/queue-events.ts';
 import { postgresWorkerQueue } from '#src/adapters/outbound/postgres/worker-queue.ts';
@@ -9,9 +9,6 @@ import { jobRegistry } from '#src/application/jobs/registry.ts';
 import type { Config } from '#src/config/load.ts';
 import type { Base, Part } from './base.ts';
 import { openDatabase } from './database.ts';
-
-/** After the drain: the last outcomes, the last heartbeat and the listening connection, each with its own end. */
-const LONGEST_GOODBYE_MS = 10_000;
 
 export async function openWorker(config: Config<'worker'>, base: Base): Promise<Part> {
   const { metrics, tracing } = base;
@@ -64,7 +61,7 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
       await worker.start();
       return {};
     },
-    drainMs: config.DRAGONFLY_WORKER_DRAIN_TIMEOUT + LONGEST_GOODBYE_MS,
+    drainMs: config.DRAGONFLY_WORKER_DRAIN_TIMEOUT + GOODBYE_MS,
     drain: () => worker.drain(),
     async close() {
       await webhooks.close();
