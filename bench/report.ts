@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import { arch, cpus, platform } from 'node:os';
+import { arch, cpus, loadavg, platform } from 'node:os';
+import { plot } from './plot.ts';
 
 /** What must hold, and what we want. */
 export interface Bar {
@@ -55,7 +56,7 @@ function holds({ bound, must, value, ratio }: Row): boolean {
   return (bound === 'value at most' ? value : ratio) <= must;
 }
 
-/** Prints a table, writes `--json` if asked to, and says whether every bound holds. */
+/** Prints a table, writes `--json` if asked to, with a plot beside it, and says whether every bound holds. */
 export function report(
   rows: readonly Row[],
   json: string | undefined,
@@ -76,10 +77,14 @@ export function report(
     platform: `${platform()} ${arch()}`,
     cpu: cpus()[0]?.model ?? 'unknown',
     cpus: cpus().length,
+    loadAverage: loadavg()[0],
     date: new Date().toISOString(),
     commandLine: process.argv.join(' '),
     ...further,
   };
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify({ conditions, rows }, null, 2)}\n`);
+  if (json !== undefined) {
+    writeFileSync(json, `${JSON.stringify({ conditions, rows }, null, 2)}\n`);
+    writeFileSync(`${json.replace(/\.json$/, '')}.svg`, plot(rows));
+  }
   return rows.every(holds);
 }
