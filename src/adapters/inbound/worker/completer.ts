@@ -25,6 +25,7 @@ interface Pending {
 }
 
 const fresh = (report: Report): Pending => ({ report, alone: false, contended: 0, dueMs: 0 });
+const goAlone = (one: Pending): Pending => ({ ...one, alone: true });
 
 export interface CompleterOptions {
   readonly complete: WorkerQueue['complete'];
@@ -78,12 +79,8 @@ export function createCompleter({ complete, trouble, onSettled, onDropped }: Com
       if (isUnavailable(error)) {
         failures += 1;
         await pause(retryDelayMs(failures), closing.signal);
-      } else if (batch.length > 1) {
-        replace(
-          batch,
-          batch.map((one) => ({ ...one, alone: true })),
-        );
-      } else
+      } else if (batch.length > 1) replace(batch, batch.map(goAlone));
+      else
         replace(
           batch,
           batch.flatMap((one) => notStored(one, error)),
@@ -97,8 +94,7 @@ export function createCompleter({ complete, trouble, onSettled, onDropped }: Com
       const waitMs = backoffSeconds(STEP_BACK, contended + 1, Math.random()) * 1000;
       return [{ report, alone: true, contended: contended + 1, dueMs: performance.now() + waitMs }];
     }
-    if (report.outcome !== UNSTORABLE)
-      return [{ ...fresh({ job: report.job, outcome: UNSTORABLE }), alone: true }];
+    if (report.outcome !== UNSTORABLE) return [goAlone(fresh({ job: report.job, outcome: UNSTORABLE }))];
     onDropped(report, error);
     return [];
   }
