@@ -11,7 +11,7 @@ export function openRedis(url: string, onError: (error: Error) => void): Redis {
   const client = new Redis(url, {
     connectTimeout: CONNECT_TIMEOUT_MS,
     commandTimeout: COMMAND_TIMEOUT_MS,
-    // A connection that has fallen silent is given up at once: while it is opened anew, in the background, commands fail at once.
+    // A silent connection is given up at once, so that no command waits for it while it is opened anew in the background.
     socketTimeout: COMMAND_TIMEOUT_MS,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
