@@ -55,13 +55,14 @@ describe('[API-3] a refusal of the protocol is a problem detail', () => {
     [
       'a method that a route does not have',
       { url: '/v1/jobs', method: 'DELETE' as const },
-      404,
-      'route_not_found',
+      405,
+      'method_not_allowed',
     ],
+    ['an answer that is no JSON', { ...job, headers: { accept: 'text/html' } }, 406, 'not_acceptable'],
     ['a badly encoded URL', { url: '/v1/jobs/%zz' }, 400, 'request_malformed'],
     ['a part of the path that is too long', { url: `/v1/jobs/${'a'.repeat(1000)}` }, 414, 'url_too_long'],
     ['a body that is too large', post(tooLarge), 413, 'body_too_large'],
-    ['a body that is too large for no route', { ...post(tooLarge), url: '/nowhere' }, 413, 'body_too_large'],
+    ['a body that is too large for no route', { ...post(tooLarge), url: '/nowhere' }, 404, 'route_not_found'],
     ['another media type', post('a=1', { 'content-type': 'text/plain' }), 415, 'media_type_unsupported'],
     ['no media type', post('a=1', { 'content-type': '' }), 415, 'media_type_unsupported'],
   ] as const)('%s', async ([, options, status, code]) => {

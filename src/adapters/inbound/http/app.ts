@@ -6,6 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { SharedCounters } from './counter-store.ts';
 import type { Limits } from './limits.ts';
+import { acceptable } from './plugins/acceptable.ts';
 import { authentication } from './plugins/authentication.ts';
 import { bodyDepth } from './plugins/body-depth.ts';
 import { clientAddress } from './plugins/client-address.ts';
@@ -66,6 +67,7 @@ export async function buildApp(
     });
     await api.register(rateLimit, { limits: options.limits, counters: dependencies.counters });
     await api.register(routePolicy);
+    await api.register(acceptable);
     await api.register(bodyDepth);
     await api.register(notFound);
     if (options.docs) await api.register((await import('./plugins/docs.ts')).docs);

@@ -7,6 +7,9 @@ import { problem } from './schemas/problem.ts';
 const ALWAYS: readonly ProblemCode[] = [
   'request_malformed',
   'unauthenticated',
+  'not_acceptable',
+  'request_timeout',
+  'headers_too_large',
   'rate_limited',
   'internal_error',
   'database_unavailable',

@@ -9,6 +9,7 @@ import Fastify, {
 } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
+import { allowedMethods } from './plugins/allowed-methods.ts';
 import { clientErrorHandler } from './client-errors.ts';
 import { HttpError } from './problems/http-error.ts';
 import { connectionClose } from './plugins/connection-close.ts';
@@ -82,6 +83,7 @@ export async function createServer(
   app.server.on('connect', (_request, socket) => {
     onClientError({ code: 'CONNECT' }, socket.on('error', () => socket.destroy()) as Socket);
   });
+  await app.register(allowedMethods);
   await app.register(shaHeader, { gitSha });
   await app.register(securityHeaders);
   await app.register(problemDetails);

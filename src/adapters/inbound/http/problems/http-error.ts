@@ -4,6 +4,8 @@ export type HttpErrorCode = keyof typeof DETAILS;
 const DETAILS = {
   request_malformed: 'The request is not well-formed HTTP, or its body is not well-formed JSON.',
   route_not_found: 'There is nothing here; see the OpenAPI document for what there is.',
+  method_not_allowed: 'This path does not have the method; see the Allow header for those that it has.',
+  not_acceptable: 'Answers are JSON. Send `Accept: application/json`, or no Accept header at all.',
   request_timeout: 'The request took too long to arrive. Send it again.',
   body_too_large: 'The body is larger than this operation accepts; send less at once.',
   url_too_long: 'A part of the path is longer than any that exists.',

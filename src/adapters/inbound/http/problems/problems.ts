@@ -17,6 +17,8 @@ export const PROBLEM_TYPES: Readonly<Record<ProblemCode, ProblemType>> = {
   unauthenticated: { status: 401, title: 'Not authenticated', headers: { 'www-authenticate': 'Bearer' } },
   job_not_found: { status: 404, title: 'No such job' },
   route_not_found: { status: 404, title: 'No such resource' },
+  method_not_allowed: { status: 405, title: 'Method not allowed' },
+  not_acceptable: { status: 406, title: 'Not acceptable' },
   request_timeout: { status: 408, title: 'Request not received in time' },
   job_not_cancellable: { status: 409, title: 'Job cannot be cancelled' },
   job_not_retryable: { status: 409, title: 'Job cannot be retried' },
