@@ -129,7 +129,8 @@ describe.skipIf(missing)(`the chart${skipped}`, () => {
       worker: config.DRAGONFLY_WORKER_DRAIN_TIMEOUT + GOODBYE_MS,
     };
     for (const role of ['api', 'worker'] as const) {
-      const seconds = (drainMs[role] + CLOSING_MS) / 1000;
+      const closingMs = config.DRAGONFLY_DATABASE_STATEMENT_TIMEOUT + CLOSING_MS;
+      const seconds = (drainMs[role] + closingMs) / 1000;
       expect(pod(role).terminationGracePeriodSeconds).toBeGreaterThanOrEqual(seconds);
     }
   });
