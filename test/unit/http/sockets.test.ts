@@ -77,6 +77,7 @@ describe('[API-3] [DEP-1] [SEC-14] what Node would answer by itself is a problem
     ['a broken chunk', post('Transfer-Encoding: chunked\r\n', 'ZZ\r\n'), 400, 'request_malformed'],
     ['a space in a header name', get('/health', 'X Y: 1\r\n'), 400, 'request_malformed'],
     ['headers without end', get('/health', `X-Bomb: ${bomb}\r\n`), 431, 'headers_too_large'],
+    ['a URL without end', get(`/health?${bomb}`), 414, 'url_too_long'],
     ['no host', 'GET /v1/jobs HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'request_malformed'],
   ] as const)('%s', async ([, bytes, status, code]) => {
     const { exchange } = await listening();

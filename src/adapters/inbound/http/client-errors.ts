@@ -14,6 +14,11 @@ const CODE_OF_ERROR: Readonly<Record<string, HttpErrorCode>> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
 };
 
+type ClientError = Pick<ConnectionError, 'code'> & {
+  readonly rawPacket?: unknown;
+  readonly bytesParsed?: number;
+};
+
 /** Node keeps the answer in flight here, and looks for it in the same case. */
 type Busy = Socket & { _httpMessage?: ServerResponse | null };
 
@@ -22,7 +27,7 @@ export function clientErrorHandler(gitSha: string, logger: FastifyBaseLogger, re
   const refused = counterIn(registry);
   const constant = Object.entries({ [SHA_HEADER]: gitSha, ...SECURITY_HEADERS });
 
-  return (error: Pick<ConnectionError, 'code'>, socket: Busy): void => {
+  return (error: ClientError, socket: Busy): void => {
     const answer = socket['_httpMessage'];
     if (answer?.req.complete && !answer.headersSent) {
       // What came before was a request: its own answer is due, and ends the connection.
@@ -35,7 +40,7 @@ export function clientErrorHandler(gitSha: string, logger: FastifyBaseLogger, re
       return;
     }
     const traceId = newTraceId();
-    const code = CODE_OF_ERROR[error.code] ?? 'request_malformed';
+    const code = isWithinUrl(error) ? 'url_too_long' : (CODE_OF_ERROR[error.code] ?? 'request_malformed');
     const problem = problemOf(refusalOf(new HttpError(code)), traceId);
     const body = JSON.stringify(problem);
     const headers = [
@@ -53,6 +58,12 @@ export function clientErrorHandler(gitSha: string, logger: FastifyBaseLogger, re
     logger.warn({ trace_id: traceId, status: problem.status, code }, 'malformed request refused');
   };
 }
+
+/** The parser counts the URL among the headers. Where those were too large it had seen no end of the first line. */
+const isWithinUrl = ({ code, rawPacket, bytesParsed }: ClientError): boolean =>
+  code === 'HPE_HEADER_OVERFLOW' &&
+  Buffer.isBuffer(rawPacket) &&
+  /^[A-Z]+ [^\n]*$/.test(rawPacket.toString('latin1', 0, bytesParsed));
 
 const COUNTER = 'http_malformed_requests_total';
 
