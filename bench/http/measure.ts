@@ -3,7 +3,8 @@ import type { Load, LoadRequest } from './load.ts';
 import { median } from '../report.ts';
 
 const SLICE_SECONDS = 1;
-const WARM_UP_SECONDS = 3;
+/** A server that answers slowly is compiled late. */
+const WARM_UP_SECONDS = 5;
 
 export interface Target {
   readonly url: string;
