@@ -59,6 +59,12 @@ describe('the rules', () => {
     ],
     ['an inline type import', 'src/domain/helper.ts', "type P = import('pg').Pool;", 'helper.ts → pg'],
     ['a dynamic import', 'src/domain/helper.ts', "await import('pg');", 'helper.ts → pg'],
+    [
+      'the manifest in the domain',
+      'src/domain/helper.ts',
+      "import manifest from '../../package.json' with { type: 'json' };",
+      'helper.ts → package.json',
+    ],
     ['a require', 'src/domain/helper.ts', "require('pg');", 'helper.ts → pg'],
     ['a package in the application', 'src/application/ports.ts', "import 'pg';", 'ports.ts → pg'],
     ['a part of Node in the application', 'src/application/ports.ts', "import 'node:fs';", '→ node:fs'],

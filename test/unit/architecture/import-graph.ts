@@ -5,7 +5,7 @@ import type { Module } from './modules.ts';
 export interface Imports {
   /** Files of src. */
   readonly files: ReadonlySet<string>;
-  /** `pg`, `@fastify/cors`; a part of Node is `node:fs`. */
+  /** `pg`, `@fastify/cors`; a part of Node is `node:fs`, our own manifest `package.json`. */
   readonly packages: ReadonlySet<string>;
 }
 
@@ -24,6 +24,7 @@ export function importGraph(modules: readonly Module[]): ImportGraph {
         const file = fileOf(path, specifier);
         if (file === undefined) packages.add(packageOf(specifier));
         else if (known.has(file)) files.add(file);
+        else if (file === 'package.json') packages.add(file);
         else throw new Error(`${path} imports ${specifier}, which is not in src.`);
       }
       return [path, { files, packages }];
