@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SECURITY_HEADERS } from '#src/adapters/inbound/http/plugins/security-headers.ts';
+import { makeReadiness } from '#src/application/health/readiness.ts';
 import { GIT_SHA, JOB, testApi } from './setup.ts';
 
 const ANSWERS = [
@@ -7,6 +8,8 @@ const ANSWERS = [
   ['a job', { url: `/v1/jobs/${JOB.id}` }],
   ['a HEAD', { url: `/v1/jobs/${JOB.id}`, method: 'HEAD' as const }],
   ['an unknown route', { url: '/nowhere' }],
+  ['a method that there is not', { url: '/v1/jobs', method: 'DELETE' as const }],
+  ['an OPTIONS', { url: '/v1/jobs', method: 'OPTIONS' as const }],
   ['a badly encoded URL', { url: '/%zz' }],
   ['a missing key', { url: '/v1/jobs', headers: { authorization: '' } }],
   ['a preflight', { url: '/v1/jobs', method: 'OPTIONS' as const, headers: { origin: 'https://a.example' } }],
@@ -17,6 +20,19 @@ describe('the answer to', () => {
     const { request } = await testApi({ options: { corsOrigins: ['https://a.example'] } });
     const { headers } = await request(options);
     expect(headers).toMatchObject({ 'x-dragonfly-sha': GIT_SHA, ...SECURITY_HEADERS });
+  });
+});
+
+describe('[AV-6] from the start of shutdown the answer ends the connection, to', () => {
+  it.for(ANSWERS)('%s', async ([, options]) => {
+    const readiness = makeReadiness({ checks: [], timeoutMs: 100, onChange: () => {} });
+    const { request } = await testApi({
+      options: { corsOrigins: ['https://a.example'] },
+      dependencies: { readiness },
+    });
+    expect((await request(options)).headers['connection']).not.toBe('close');
+    readiness.stop();
+    expect((await request(options)).headers['connection']).toBe('close');
   });
 });
 

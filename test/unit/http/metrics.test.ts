@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { JOB, testApi } from './setup.ts';
 
@@ -23,4 +24,20 @@ it('[OBS-4] measures in seconds', async () => {
   const [, sum] = /^http_request_duration_seconds_sum\{.*\} (.*)$/m.exec(await registry.metrics()) ?? [];
   expect(Number(sum)).toBeGreaterThan(0);
   expect(Number(sum)).toBeLessThan(1);
+});
+
+it('[OBS-4] has no more series for a thousand paths than for one', async () => {
+  const { request, registry } = await testApi();
+  const seriesAfter = async (count: number): Promise<string[]> => {
+    for (const path of Array.from({ length: count }, () => randomUUID())) {
+      await request({ url: `/${path}` });
+      await request({ url: `/v1/jobs/${path}?cursor=${path}` });
+      await request({ method: 'DELETE', url: `/v1/queues/${path}/pause` });
+      await request({ method: 'OPTIONS', url: `/v1/queues/${path}/pause` });
+    }
+    const text = await registry.metrics();
+    return text.split('\n').map((line) => line.replace(/ \S+$/, ''));
+  };
+  const few = await seriesAfter(1);
+  expect(await seriesAfter(250)).toEqual(few);
 });
