@@ -67,7 +67,7 @@ export const duration = (min: Duration = '0s', max: Duration = HOUR) => {
 
 /** Of a duration that is known to be one. */
 export function milliseconds(text: string): number {
-  const [, digits = '0', unit = 'ms'] = /^(\d+)(\w+)$/.exec(text) ?? [];
+  const [, digits = '0', unit = 'ms'] = /^(\d+)([a-z]+)$/.exec(text) ?? [];
   return Number(digits) * UNITS_MS[unit as keyof typeof UNITS_MS];
 }
 
