@@ -12,6 +12,7 @@ import { bodyDepth } from './plugins/body-depth.ts';
 import { clientAddress } from './plugins/client-address.ts';
 import { cors } from './plugins/cors.ts';
 import { health } from './plugins/health.ts';
+import { type Load, loadShedding } from './plugins/load-shedding.ts';
 import { metrics } from './plugins/metrics.ts';
 import { notFound } from './plugins/not-found.ts';
 import { rateLimit } from './plugins/rate-limit.ts';
@@ -30,6 +31,8 @@ export interface HttpOptions {
   /** Networks in CIDR notation. */
   readonly trustedProxies: readonly string[];
   readonly limits: Limits;
+  /** Beyond which requests are refused. */
+  readonly load?: Load | undefined;
 }
 
 export interface HttpDependencies {
@@ -57,6 +60,7 @@ export async function buildApp(
   await app.register(async (api) => {
     await api.register(traceContext);
     await api.register(tracing, { tracing: dependencies.tracing });
+    await api.register(loadShedding, { most: options.load });
     await api.register(clientAddress);
     await api.register(requestLog);
     await api.register(metrics, { registry: dependencies.registry });

@@ -12,6 +12,7 @@ const ALWAYS: readonly ProblemCode[] = [
   'headers_too_large',
   'rate_limited',
   'internal_error',
+  'overloaded',
   'database_unavailable',
 ];
 const WITH_BODY: readonly ProblemCode[] = ['body_too_large', 'media_type_unsupported'];

@@ -11,6 +11,7 @@ const DETAILS = {
   url_too_long: 'A part of the path is longer than any that exists.',
   media_type_unsupported: 'Send the body as `Content-Type: application/json`.',
   rate_limited: 'Too many requests from this address. Wait for the seconds in Retry-After.',
+  overloaded: 'There is more to do than can be done in time. Come back after the seconds in Retry-After.',
   headers_too_large: 'The headers are larger than this server accepts.',
 } as const;
 

@@ -33,6 +33,7 @@ export const PROBLEM_TYPES: Readonly<Record<ProblemCode, ProblemType>> = {
   rate_limited: { status: 429, title: 'Too many requests' },
   headers_too_large: { status: 431, title: 'Headers too large' },
   internal_error: { status: 500, title: 'Internal error' },
+  overloaded: { status: 503, title: 'Overloaded', headers: { 'retry-after': '1' } },
   database_unavailable: {
     status: 503,
     title: 'Database unavailable',
