@@ -17,6 +17,7 @@ export function faultsOf(
 ): string[] {
   const faults = answer.status >= 500 ? [`${answer.status} is a fault of ours`] : [];
   faults.push(...headerFaults(request, answer));
+  if (answer.status === 405 && !answer.headers['allow']) faults.push('405 allows nothing');
   if (request.method === 'HEAD') return faults;
   if (answer.status >= 400) faults.push(...problemFaults(answer));
   else if (operation) faults.push(...successFaults(operation, answer));
