@@ -1,4 +1,5 @@
 import { buildApp, type HttpDependencies, type HttpOptions } from '#src/adapters/inbound/http/app.ts';
+import type { Load } from '#src/adapters/inbound/http/plugins/load-shedding.ts';
 import { apiKeyFormat, newApiKey } from '#src/adapters/outbound/api-key/format.ts';
 import { createLogger } from '#src/adapters/outbound/telemetry/logger.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
@@ -19,6 +20,9 @@ const { key: KEY, hash: KEY_HASH } = newApiKey();
 export { KEY };
 export const KEY_ID = '7b6c8a52-2a2b-4c34-9d52-1f1f3a6d1c11';
 export const { key: UNKNOWN_KEY } = newApiKey();
+
+/** However slow this machine is just now. */
+export const ANY_LOAD: Load = { inFlight: 1000, inFlightSaturated: 1000, saturation: 1, turnMs: 60_000 };
 
 export const JOB: Job = {
   id: '019abcde-0000-7000-8000-000000000001',
@@ -101,6 +105,7 @@ export async function testApi({
       corsOrigins: [],
       trustedProxies: [],
       limits: { authenticatedPerMinute: 10_000, anonymousPerMinute: 10_000 },
+      load: ANY_LOAD,
       ...options,
     },
     {
