@@ -66,7 +66,7 @@ describe('webhook.deliver, from the client to the receiver and back', () => {
     expect(headers).toMatchObject({
       'webhook-id': id,
       'x-note': PRIVATE,
-      traceparent: expect.stringMatching(`^00-${traceId}-[0-9a-f]{16}-01$`) as string,
+      traceparent: expect.stringMatching(`^00-${traceId}-[0-9a-f]{16}-00$`) as string,
     });
 
     expect(answer.headers.get('x-trace-id')).toBe(traceId);
