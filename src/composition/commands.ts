@@ -117,10 +117,13 @@ function keyDatabase(environment: Environment) {
   };
 }
 
+/** Any text would give a secret, and only the organisation's own id the right one. */
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 async function webhookSecret(args: string[], environment: Environment): Promise<string> {
-  const usage = 'Usage: dragonfly webhook-secret --organization ID';
+  const usage = 'Usage: dragonfly webhook-secret --organization ID (a UUID, not a name)';
   const { organization } = parse(usage, args, { organization: { type: 'string' } });
-  if (!organization) throw new UsageError(usage);
+  if (!organization || !UUID.test(organization)) throw new UsageError(usage);
   const config = loadConfig(['webhook-secret'], environment);
   const { signingSecret } = await import('#src/adapters/outbound/webhook/signing-secret.ts');
   return signingSecret(config.DRAGONFLY_WEBHOOK_SECRET, organization);

@@ -93,3 +93,7 @@ describe('[SEC-5] `keys revoke`', () => {
     },
   );
 });
+
+it('webhook-secret refuses the name of an organisation, which would give a secret that fits none', async () => {
+  await expect(run('webhook-secret --organization acme')).rejects.toThrow(UsageError);
+});
