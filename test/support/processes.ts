@@ -23,9 +23,10 @@ function commandIn(directory: string, pid: string): string | undefined {
   }
 }
 
-/** The one process of those whose command line matches. */
+/** The one process of those whose command line matches. A child has its parent's for a moment after its birth. */
 export function processOf(processes: Processes, command: RegExp): number {
-  const pids = [...processes].filter(([, text]) => command.test(text)).map(([pid]) => pid);
+  const matching = [...processes].filter(([, text]) => command.test(text)).map(([pid]) => pid);
+  const pids = matching.filter((pid) => !matching.includes(parentOf(pid)));
   if (pids.length !== 1) throw new Error(`${pids.length} processes match ${String(command)}.`);
   return Number(pids[0]);
 }
@@ -51,4 +52,12 @@ function socketsOf(pid: number): string[] {
       return []; // Closed in the meantime.
     }
   });
+}
+
+function parentOf(pid: number): number {
+  try {
+    return Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  } catch {
+    return Number.NaN; // It has ended meanwhile.
+  }
 }
