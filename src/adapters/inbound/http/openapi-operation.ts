@@ -12,6 +12,7 @@ const ALWAYS: readonly ProblemCode[] = [
   'headers_too_large',
   'rate_limited',
   'internal_error',
+  'answer_timeout',
   'overloaded',
   'database_unavailable',
 ];

@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { type IncomingMessage, METHODS, type RequestListener, type ServerResponse } from 'node:http';
 import type { HttpErrorCode } from './problems/http-error.ts';
 
 const faults = new WeakMap<IncomingMessage, HttpErrorCode>();
@@ -15,10 +15,26 @@ export function reroute(
   routing: () => RequestListener,
 ): (path: string, request: IncomingMessage, response: ServerResponse) => void {
   return (_path, request, response) => {
-    faults.set(request, code);
-    request.url = NOWHERE;
+    astray(request, code);
     routing()(request, response);
   };
+}
+
+/** Nor does the router see a method that it does not know: of RTSP, which Node's parser reads too. It goes on as GET. */
+export function onlyKnownMethods(routing: RequestListener): RequestListener {
+  const known = new Set<string | undefined>(METHODS);
+  return (request, response) => {
+    if (!known.has(request.method)) {
+      astray(request, 'request_malformed');
+      request.method = 'GET';
+    }
+    routing(request, response);
+  };
+}
+
+function astray(request: IncomingMessage, code: HttpErrorCode): void {
+  faults.set(request, code);
+  request.url = NOWHERE;
 }
 
 export const routingFaultOf = (request: IncomingMessage): HttpErrorCode | undefined => faults.get(request);

@@ -17,7 +17,7 @@ import { problemDetails } from './plugins/problem-details.ts';
 import { securityHeaders } from './plugins/security-headers.ts';
 import { shaHeader } from './plugins/sha-header.ts';
 import { traceIdOf } from './plugins/trace-context.ts';
-import { reroute } from './routing-faults.ts';
+import { onlyKnownMethods, reroute } from './routing-faults.ts';
 
 const KIB = 1024;
 const SECONDS = 1000;
@@ -57,6 +57,12 @@ export async function createServer(
     requestTimeout: 30 * SECONDS,
     // A connection on which nothing moves for so long is dead; longer than any answer takes.
     connectionTimeout: 60 * SECONDS,
+    // What hangs in us is answered by us, before a load balancer gives up on it; longer than a request may take to arrive.
+    handlerTimeout: 45 * SECONDS,
+    // As many as come: Node would answer the one too many by itself, with a bare 503.
+    maxRequestsPerSocket: 0,
+    // What hangs in a plugin ends the start.
+    pluginTimeout: 10 * SECONDS,
     // While closing, what still arrives is served, with `Connection: close`: the answers of Fastify and Node keep no law.
     return503OnClosing: false,
     routerOptions: {
@@ -71,8 +77,13 @@ export async function createServer(
       maxHeaderSize: 16 * KIB,
       // Node would refuse it past every hook; the hook below does it instead.
       requireHostHeader: false,
+      // Whatever NODE_OPTIONS says.
+      insecureHTTPParser: false,
     },
   });
+  // A browser sends some twenty, each proxy a few more. Node refuses one too many as it does one too large.
+  app.server.maxHeadersCount = 100;
+  app.server.off('request', app.routing).on('request', onlyKnownMethods(app.routing));
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.removeContentTypeParser(['application/json', 'text/plain']);

@@ -28,7 +28,8 @@ export const createLogger = (
       errorKey: 'error',
       base: { service, git_sha: gitSha },
       timestamp: () => stdTimeFunctions.isoTime().replace('"time"', '"timestamp"'),
-      serializers: { error: describeError },
+      // Fastify's own lines have their error under `err`.
+      serializers: { error: describeError, err: describeError },
       formatters: { level: (label) => ({ level: LEVELS[label] ?? label }) },
     },
     destination ?? pino.destination({ fd: 1, sync: true }),

@@ -30,7 +30,13 @@ function answer(request: FastifyRequest, reply: FastifyReply, refuse: (error: Ht
     refuse(new HttpError(fault ?? 'route_not_found'));
     return;
   }
-  reply.header('allow', allowed);
-  if (request.method === 'OPTIONS') reply.code(204).send();
-  else refuse(new HttpError('method_not_allowed'));
+  if (request.method === 'OPTIONS') {
+    reply.header('allow', allowed).code(204).send();
+  } else if (allowed.split(', ').includes(request.method)) {
+    // A page has one route for all its files, whether they are there or not.
+    refuse(new HttpError('route_not_found'));
+  } else {
+    reply.header('allow', allowed);
+    refuse(new HttpError('method_not_allowed'));
+  }
 }

@@ -31,7 +31,7 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
   const { headers } = PROBLEM_TYPES[problem.code];
   if (headers) reply.headers(headers);
   reply.problemCode = problem.code;
-  if (problem.code === 'internal_error') {
+  if (problem.code === 'internal_error' || problem.code === 'answer_timeout') {
     request.log.error({ error, route: routeOf(request) }, 'unhandled exception');
   }
   // A string passes by the response schemas, which are those of success.
@@ -40,4 +40,6 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
     .header('x-trace-id', request.id)
     .type(PROBLEM_MEDIA_TYPE)
     .send(JSON.stringify(problem));
+  // What the handler still says is nobody's answer: Fastify would log it, with the URL.
+  if (problem.code === 'answer_timeout') reply.hijack();
 }

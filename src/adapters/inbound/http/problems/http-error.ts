@@ -12,6 +12,8 @@ const DETAILS = {
   media_type_unsupported: 'Send the body as `Content-Type: application/json`.',
   rate_limited: 'Too many requests from this address. Wait for the seconds in Retry-After.',
   overloaded: 'There is more to do than can be done in time. Come back after the seconds in Retry-After.',
+  answer_timeout:
+    'The answer took too long. What was asked may have been done; see whether it was before you ask again.',
   headers_too_large: 'The headers are larger than this server accepts.',
 } as const;
 
@@ -33,10 +35,11 @@ export class HttpError extends Error {
   }
 }
 
-/** Our word for a client error that Fastify found; undefined for any other error. */
-export function clientErrorOf(error: unknown): HttpError | undefined {
+/** Our word for a client error that Fastify found, or its time-out of a handler; undefined for any other error. */
+export function httpErrorOf(error: unknown): HttpError | undefined {
   if (error instanceof HttpError) return error;
   if (!(error instanceof Error && 'statusCode' in error)) return undefined;
+  if ('code' in error && error.code === 'FST_ERR_HANDLER_TIMEOUT') return new HttpError('answer_timeout');
   const status = Number(error.statusCode);
   if (!(status >= 400 && status < 500)) return undefined;
   return new HttpError(CODE_OF_STATUS[status] ?? 'request_malformed');

@@ -1,6 +1,6 @@
 import { DomainError, type ErrorCode } from '#src/domain/errors.ts';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { type HttpErrorCode, clientErrorOf } from './http-error.ts';
+import { type HttpErrorCode, httpErrorOf } from './http-error.ts';
 import { type ProblemField, domainFields, schemaFields } from './problem-fields.ts';
 
 export type ProblemCode = ErrorCode | HttpErrorCode | 'internal_error';
@@ -33,6 +33,7 @@ export const PROBLEM_TYPES: Readonly<Record<ProblemCode, ProblemType>> = {
   rate_limited: { status: 429, title: 'Too many requests' },
   headers_too_large: { status: 431, title: 'Headers too large' },
   internal_error: { status: 500, title: 'Internal error' },
+  answer_timeout: { status: 503, title: 'Not answered in time', headers: { 'retry-after': '5' } },
   overloaded: { status: 503, title: 'Overloaded', headers: { 'retry-after': '1' } },
   database_unavailable: {
     status: 503,
@@ -82,8 +83,8 @@ export function refusalOf(error: unknown): Refusal {
     const detail = 'The request does not fit the schema of this operation; see errors.';
     return { code: 'validation_failed', detail, fields: schemaFields(error) };
   }
-  const clientError = clientErrorOf(error);
-  if (clientError) return { code: clientError.code, detail: clientError.message, fields: [] };
+  const httpError = httpErrorOf(error);
+  if (httpError) return { code: httpError.code, detail: httpError.message, fields: [] };
   return {
     code: 'internal_error',
     detail: 'Something went wrong on our side. Report the trace id if it happens again.',
