@@ -15,9 +15,10 @@ const serving = { roles: ['api', 'worker'] } as const;
 /** What listens, and whom it answers. */
 export const httpVariables = {
   HOST: withDefault(
-    z.string().min(1, 'An address.'),
+    // Fastify would listen for `localhost` a second time, on a server that has none of our handlers.
+    z.union([z.ipv4(), z.ipv6()], 'An IP address such as 0.0.0.0, 127.0.0.1 or ::.'),
     '0.0.0.0',
-    'Address to listen on, of the API and of metrics.',
+    'IP address to listen on, of the API and of metrics.',
     serving,
   ),
   PORT: withDefault(integer(0, 65_535), '3000', 'Port of the API; 0 takes a free one.', api),

@@ -70,6 +70,7 @@ describe('reading the environment', () => {
     ['DRAGONFLY_START_TIMEOUT', '-1s'],
     ['DRAGONFLY_START_TIMEOUT', '1.5s'],
     ['DRAGONFLY_READINESS_TIMEOUT', '0s'],
+    ['HOST', 'localhost'],
     ['PORT', '3000x'],
     ['PORT', ' 3000'],
     ['PORT', '0x10'],
