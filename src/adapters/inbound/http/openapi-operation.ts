@@ -1,40 +1,55 @@
 import { STATUS_CODES } from 'node:http';
-import type { jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { FastifySchema, RouteOptions } from 'fastify';
-import { PROBLEM_MEDIA_TYPE, PROBLEM_TYPES, type ProblemCode } from './problems/problems.ts';
-import { problem } from './schemas/problem.ts';
+import { describeDeprecation } from './plugins/deprecation.ts';
+import { PROBLEM_TYPES, type ProblemCode } from './problems/problems.ts';
 
-const ALWAYS: readonly ProblemCode[] = [
+declare module 'fastify' {
+  interface FastifySchema {
+    /** The problems that an operation can answer with, until openapi-document.ts makes responses of them. */
+    'x-problems'?: readonly ProblemCode[];
+  }
+}
+
+/** What any request can end with, as they are found before any route is looked at or after all went wrong. */
+const OF_THE_SERVER: readonly ProblemCode[] = [
   'request_malformed',
-  'unauthenticated',
-  'not_acceptable',
   'request_timeout',
   'headers_too_large',
-  'rate_limited',
   'internal_error',
-  'answer_timeout',
+];
+const OF_THE_API: readonly ProblemCode[] = [
+  ...OF_THE_SERVER,
+  'unauthenticated',
+  'not_acceptable',
+  'rate_limited',
   'overloaded',
+  'answer_timeout',
   'database_unavailable',
 ];
-const WITH_BODY: readonly ProblemCode[] = ['body_too_large', 'media_type_unsupported'];
 
-/** Adds what follows from a route's policy: whether it needs a key, and every problem that it can answer with. */
-export function documentOperation(schema: FastifySchema, { config, method }: RouteOptions): FastifySchema {
+/** Adds what follows from a route's policy: whether it needs a key, its deprecation, and the problems it can answer with. */
+export function documentOperation(schema: FastifySchema, route: RouteOptions): FastifySchema {
   if (schema.hide) return schema;
-  const successes = describe(schema.response as Record<string, object>);
-  if (config?.permission === undefined) return { ...schema, security: [], response: successes };
-  const codes = [
-    ...ALWAYS,
-    ...(method === 'POST' ? WITH_BODY : []),
-    ...(schema.body || schema.params || schema.querystring ? (['validation_failed'] as const) : []),
-    ...(config.refusals ?? []),
-  ];
   return {
     ...schema,
-    security: [{ apiKey: [] }],
-    response: { ...successes, ...problemResponses(codes) },
+    ...describeDeprecation(schema, route.config?.deprecation),
+    security: route.config?.permission === undefined ? [] : [{ apiKey: [] }],
+    response: describe(schema.response as Record<string, object>),
+    'x-problems': problemsOf(schema, route).toSorted(byStatus),
   };
 }
+
+function problemsOf(schema: FastifySchema, { config, method }: RouteOptions): ProblemCode[] {
+  if (config?.permission === undefined) return [...OF_THE_SERVER];
+  const codes: ProblemCode[] = [...OF_THE_API, ...(config.refusals ?? [])];
+  if (method === 'POST') codes.push('body_too_large', 'media_type_unsupported');
+  if (schema.params) codes.push('url_too_long');
+  if (schema.body || schema.params || schema.querystring) codes.push('validation_failed');
+  return codes;
+}
+
+const byStatus = (a: ProblemCode, b: ProblemCode): number =>
+  PROBLEM_TYPES[a].status - PROBLEM_TYPES[b].status;
 
 const describe = (responses: Readonly<Record<string, object>>) =>
   Object.fromEntries(
@@ -45,26 +60,3 @@ const describe = (responses: Readonly<Record<string, object>>) =>
         : { description: STATUS_CODES[status], content: { 'application/json': { schema } } },
     ]),
   );
-
-function problemResponses(codes: readonly ProblemCode[]) {
-  const byStatus = Object.groupBy(codes, (code) => PROBLEM_TYPES[code].status);
-  return Object.fromEntries(
-    Object.entries(byStatus).map(([status, ofStatus = []]) => [
-      status,
-      {
-        description: ofStatus.map((code) => `\`${code}\``).join(', '),
-        content: { [PROBLEM_MEDIA_TYPE]: { schema: problem } },
-      },
-    ]),
-  );
-}
-
-type Document = ReturnType<typeof jsonSchemaTransformObject>;
-
-/** Only responses have named schemas; the provider adds each as an input too, to which nothing refers. */
-export function withoutInputs(document: Document): Document {
-  if (!('components' in document)) return document;
-  const schemas = Object.entries(document.components?.schemas ?? {});
-  const outputs = Object.fromEntries(schemas.filter(([name]) => !name.endsWith('Input')));
-  return { ...document, components: { ...document.components, schemas: outputs } } as Document;
-}

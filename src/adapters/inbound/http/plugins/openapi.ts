@@ -2,7 +2,8 @@ import fastifySwagger from '@fastify/swagger';
 import fp from 'fastify-plugin';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import manifest from '../../../../../package.json' with { type: 'json' };
-import { documentOperation, withoutInputs } from '../openapi-operation.ts';
+import { completeDocument } from '../openapi-document.ts';
+import { documentOperation } from '../openapi-operation.ts';
 
 /** API-1: the contract, derived from the routes that are registered after it. */
 export const openapi = fp(
@@ -14,6 +15,7 @@ export const openapi = fp(
           title: 'Dragonfly',
           version: manifest.version,
           description: 'Queue jobs and see what becomes of them. Errors are problem details (RFC 9457).',
+          license: { name: manifest.license, identifier: manifest.license },
         },
         servers: [{ url: '/' }],
         tags: [
@@ -30,7 +32,7 @@ export const openapi = fp(
       },
       transform: ({ schema, route, ...document }) =>
         jsonSchemaTransform({ ...document, route, schema: documentOperation(schema, route) }),
-      transformObject: (document) => withoutInputs(jsonSchemaTransformObject(document)),
+      transformObject: (document) => completeDocument(jsonSchemaTransformObject(document)),
     });
     done();
   },

@@ -5,9 +5,14 @@ import { formatted, integer } from './response-types.ts';
 import { text } from './text.ts';
 import { timestamp } from './timestamp.ts';
 
-export const jobType = text(100).meta({ examples: ['webhook.deliver'] });
+export const jobType = text(100).meta({
+  description: 'One of GET /v1/job-types.',
+  examples: ['webhook.deliver'],
+});
 export const jobStatus = z.enum(JOB_STATUSES);
-export const jobId = z.strictObject({ id: z.uuid() });
+export const jobId = z.strictObject({
+  id: z.uuid().meta({ description: 'Of the job.', examples: ['019c1222-7c00-7d3b-9a54-3f1c6a2e8b90'] }),
+});
 
 export const newJob = z.strictObject({
   type: jobType,

@@ -9,7 +9,10 @@ export const problem = z
     title: z.string(),
     status: integer(),
     detail: z.string(),
-    code: z.enum(Object.keys(PROBLEM_TYPES)),
+    code: z.enum(Object.keys(PROBLEM_TYPES)).meta({
+      description: 'There will be more; treat one that you do not know by its status.',
+      'x-extensible': true,
+    }),
     trace_id: z.string(),
     errors: z
       .array(

@@ -13,11 +13,30 @@ const batch = z.strictObject({ jobs: z.array(newJob).min(1).max(1000) });
 
 const listQuery = z.strictObject({
   type: jobType.optional(),
-  status: jobStatus.optional(),
-  created_from: timestamp.optional().describe('Created at this time or later.'),
-  created_before: timestamp.optional().describe('Created before this time.'),
-  limit: z.coerce.number<string>().int().min(1).max(100).default(50),
-  cursor: z.string().max(200).optional().describe('`next_cursor` of the page before.'),
+  status: jobStatus.optional().meta({ description: 'Only jobs that are this now.', examples: ['failed'] }),
+  created_from: timestamp
+    .optional()
+    .meta({ description: 'Created at this time or later.', examples: ['2026-01-31T00:00:00Z'] }),
+  created_before: timestamp
+    .optional()
+    .meta({ description: 'Created before this time.', examples: ['2026-02-01T00:00:00Z'] }),
+  limit: z.coerce
+    .number<string>()
+    .int()
+    .min(1)
+    .max(100)
+    .default(50)
+    .meta({ description: 'Most jobs of a page.', examples: [20] }),
+  cursor: z
+    .string()
+    .max(200)
+    .optional()
+    .meta({
+      description: '`next_cursor` of the page before.',
+      examples: [
+        encodeCursor({ createdAt: '2026-01-31T08:00:00Z', id: '019c1222-7c00-7d3b-9a54-3f1c6a2e8b90' }),
+      ],
+    }),
 });
 
 const page = z.object({

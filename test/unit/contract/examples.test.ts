@@ -1,0 +1,98 @@
+import { translateError } from '#src/adapters/outbound/postgres/errors.ts';
+import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
+import { jobRegistry } from '#src/application/jobs/registry.ts';
+import { queueUseCases } from '#src/application/queue/use-cases.ts';
+import type { InjectOptions } from 'fastify';
+import { DatabaseError } from 'pg';
+import { describe, expect, it } from 'vitest';
+import { ANY_LOAD, JOB, testApi } from '../http/setup.ts';
+import { type Response, document, operations } from './document.ts';
+
+const JSON_BODY = { 'content-type': 'application/json' };
+const post = (payload: object | string, headers: Record<string, string> = JSON_BODY): InjectOptions => ({
+  method: 'POST',
+  url: '/v1/jobs',
+  payload,
+  headers,
+});
+
+describe('[API-1] the examples of an operation', () => {
+  it.for(operations)('$name are a request that succeeds', async (operation) => {
+    const { method, path, parameters = [], requestBody, responses } = operation;
+    const query = Object.fromEntries(
+      parameters.filter((one) => one.in === 'query').map(({ name, example }) => [name, String(example)]),
+    );
+    const url = parameters
+      .filter((one) => one.in === 'path')
+      .reduce((text, { name, example }) => text.replace(`{${name}}`, String(example)), path);
+    const body = requestBody?.content['application/json']?.example as object | undefined;
+    const { request } = await testApi();
+    const { statusCode } = await request({ method, url, query, ...(body && { payload: body }) });
+    expect(statusCode).toBeLessThan(300);
+    expect(responses).toHaveProperty([String(statusCode)]);
+  });
+});
+
+/** The use cases over a database that answers this and nothing else. */
+const queueAnswering = (answer: unknown) => ({
+  dependencies: {
+    queue: queueUseCases({
+      transactions: { transaction: () => Promise.resolve(answer as never) },
+      store: postgresQueueStore,
+      registry: jobRegistry,
+    }),
+  },
+});
+
+const completed = queueAnswering({ ...JOB, status: 'completed' });
+const taken = Object.assign(new DatabaseError('', 0, 'error'), { constraint: 'job_unique_key' });
+const webhook = { type: 'webhook.deliver' };
+const getJob: InjectOptions = { url: `/v1/jobs/${JOB.id}` };
+
+const PROVOKED: [example: string, InjectOptions, Parameters<typeof testApi>[0]?][] = [
+  ['request_malformed', post('{"type":')],
+  ['unauthenticated', { ...getJob, headers: { authorization: '' } }],
+  ['job_not_found', getJob, queueAnswering(undefined)],
+  ['not_acceptable', { ...getJob, headers: { accept: 'text/html' } }],
+  ['job_not_cancellable', { method: 'POST', url: `/v1/jobs/${JOB.id}/cancel` }, completed],
+  ['job_not_retryable', { method: 'POST', url: `/v1/jobs/${JOB.id}/retry` }, completed],
+  ['unique_key_taken', getJob, { fault: translateError(taken) }],
+  ['body_too_large', post(JSON.stringify('x'.repeat(300 * 1024)))],
+  ['url_too_long', { url: `/v1/jobs/${'a'.repeat(1000)}` }],
+  ['media_type_unsupported', post('a=1', { 'content-type': 'text/plain' })],
+  ['cursor_invalid', { url: '/v1/jobs?cursor=x' }],
+  ['job_type_unknown', post({ type: 'x', payload: {} })],
+  ['payload_invalid', post({ ...webhook, payload: { url: 'mailto:a@example.com', body: {} } })],
+  ['validation_failed', post({ payload: {}, max_attempts: 3 })],
+  ['validation_failed_parameter', { url: '/v1/jobs?limit=101' }],
+  ['rate_limited', getJob, { options: { limits: { authenticatedPerMinute: 0, anonymousPerMinute: 0 } } }],
+  ['internal_error', getJob, { fault: new Error('A fault.') }],
+  ['overloaded', getJob, { options: { load: { ...ANY_LOAD, inFlight: 0 } } }],
+  ['database_unavailable', getJob, { fault: translateError(new Error('Connection terminated')) }],
+];
+/** From the same table: sockets.test.ts and bounds.test.ts. */
+const PROVOKED_ELSEWHERE = ['request_timeout', 'headers_too_large', 'answer_timeout'];
+
+/** By name: the documents, and the response that each belongs to. */
+const problems = new Map(
+  Object.values(document.components.responses).flatMap((response: Response) =>
+    Object.entries(response.content?.['application/problem+json']?.examples ?? {}).map(
+      ([name, { value }]) => [name, { value, response }] as const,
+    ),
+  ),
+);
+
+describe('[API-3] the example of a problem is what the service answers:', () => {
+  it.for(PROVOKED)('%s', async ([name, options, overrides]) => {
+    const { request } = await testApi(overrides);
+    const answer = await request(options);
+    const { value, response } = problems.get(name) ?? {};
+    expect({ ...answer.json(), trace_id: '' }).toEqual({ ...(value as object), trace_id: '' });
+    expect(Object.keys(answer.headers)).toEqual(expect.arrayContaining(Object.keys(response?.headers ?? {})));
+  });
+
+  it('and each of them has been provoked here', () => {
+    const provoked = [...PROVOKED.map(([name]) => name), ...PROVOKED_ELSEWHERE];
+    expect([...problems.keys()].toSorted()).toEqual(provoked.toSorted());
+  });
+});
