@@ -8,7 +8,6 @@ import type { SharedCounters } from './counter-store.ts';
 import type { Limits } from './limits.ts';
 import { acceptable } from './plugins/acceptable.ts';
 import { authentication } from './plugins/authentication.ts';
-import { bodyDepth } from './plugins/body-depth.ts';
 import { clientAddress } from './plugins/client-address.ts';
 import { cors } from './plugins/cors.ts';
 import { health } from './plugins/health.ts';
@@ -72,7 +71,6 @@ export async function buildApp(
     await api.register(rateLimit, { limits: options.limits, counters: dependencies.counters });
     await api.register(routePolicy);
     await api.register(acceptable);
-    await api.register(bodyDepth);
     await api.register(notFound);
     if (options.docs) await api.register((await import('./plugins/docs.ts')).docs);
     await api.register(v1, { prefix: '/v1', queue: dependencies.queue });

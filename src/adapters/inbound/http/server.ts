@@ -1,16 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ReadinessProbe } from '#src/application/health/readiness.ts';
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyBodyParser,
-  type FastifyInstance,
-  LogController,
-} from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
 import { allowedMethods } from './plugins/allowed-methods.ts';
 import { clientErrorHandler } from './client-errors.ts';
+import { jsonParser } from './json-parser.ts';
 import { HttpError } from './problems/http-error.ts';
 import { connectionClose } from './plugins/connection-close.ts';
 import { problemDetails } from './plugins/problem-details.ts';
@@ -87,7 +83,7 @@ export async function createServer(
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.removeContentTypeParser(['application/json', 'text/plain']);
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, jsonParserOf(app));
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, jsonParser(app));
   // Node would answer 417 by itself; RFC 9110 lets us ignore an expectation that we do not know.
   app.server.on('checkExpectation', app.routing);
   // Node would hang up on who takes this for a proxy, and listens to the errors of the socket no longer.
@@ -113,13 +109,4 @@ function isHostClear({ rawHeaders, httpVersion }: IncomingMessage): boolean {
     if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
   }
   return hosts === 1 || (hosts === 0 && httpVersion === '1.0');
-}
-
-/** Many clients name a type whether or not they send anything, so an empty body is none. */
-function jsonParserOf(app: FastifyInstance): FastifyBodyParser<string> {
-  const parse = app.getDefaultJsonParser('error', 'error');
-  return (request, body, done) => {
-    if (body === '') done(null);
-    else void parse(request, body, done);
-  };
 }
