@@ -1,4 +1,5 @@
 import { poolMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
+import { logDestination } from '#src/adapters/outbound/telemetry/log-destination.ts';
 import { createLogger } from '#src/adapters/outbound/telemetry/logger.ts';
 import {
   type DependencyCheck,
@@ -46,9 +47,10 @@ const TRACED_SHARE = { dev: 1, staging: 0.1, prod: 0.1 } as const;
 
 export async function createBase(config: ServingConfig): Promise<Base> {
   const { LOG_LEVEL: level, DRAGONFLY_GIT_SHA: gitSha } = config;
-  const logger = createLogger({ level, service: SERVICE, gitSha });
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
+  const output = logDestination(metrics);
+  const logger = createLogger({ level, service: SERVICE, gitSha }, output);
   const checks: DependencyCheck[] = [];
   const readiness = makeReadiness({
     checks,
@@ -62,7 +64,7 @@ export async function createBase(config: ServingConfig): Promise<Base> {
   poolMetrics(metrics, pools);
   return {
     logger,
-    loggerOf: (role) => createLogger({ level, service: `${SERVICE}-${role}`, gitSha }),
+    loggerOf: (role) => createLogger({ level, service: `${SERVICE}-${role}`, gitSha }, output),
     tracing: await openTracing(config),
     metrics,
     checks,
