@@ -1,8 +1,13 @@
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { NodeSDK } from '@opentelemetry/sdk-node';
-import { RandomIdGenerator, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace';
-import type { Tracing } from '#src/application/tracing.ts';
+import {
+  AlwaysOnSampler,
+  RandomIdGenerator,
+  SamplingDecision,
+  TraceIdRatioBasedSampler,
+} from '@opentelemetry/sdk-trace';
+import { type Tracing, noTracing } from '#src/application/tracing.ts';
 
 export interface TracingOptions {
   /** Base URL of the collector, which may have a path; spans go to `<endpoint>/v1/traces`. */
@@ -19,6 +24,7 @@ const KINDS = { server: SpanKind.SERVER, consumer: SpanKind.CONSUMER } as const;
 export function startTracing({ endpoint, service, gitSha, ratio }: TracingOptions): Tracing & {
   stop(): Promise<void>;
 } {
+  const sampler = new TraceIdRatioBasedSampler(ratio);
   const ids = new RandomIdGenerator();
   let nextTraceId: string | undefined;
   const sdk = new NodeSDK({
@@ -26,7 +32,7 @@ export function startTracing({ endpoint, service, gitSha, ratio }: TracingOption
     autoDetectResources: false,
     instrumentations: [],
     traceExporter: new OTLPTraceExporter({ url: `${endpoint.replace(/\/$/, '')}/v1/traces` }),
-    sampler: new TraceIdRatioBasedSampler(ratio),
+    sampler: new AlwaysOnSampler(),
     metricReaders: [],
     logRecordProcessors: [],
     // A root span takes the trace id that the request or the job has already.
@@ -39,7 +45,12 @@ export function startTracing({ endpoint, service, gitSha, ratio }: TracingOption
   const tracer = trace.getTracer(service, gitSha);
 
   return {
-    startSpan({ kind, name, traceId, parentSpanId }) {
+    startSpan(start) {
+      const { kind, name, traceId, parentSpanId } = start;
+      // Asked before there is a span: what becomes of one that nobody records would cost as much as the request.
+      if (sampler.shouldSample(ROOT_CONTEXT, traceId).decision !== SamplingDecision.RECORD_AND_SAMPLED) {
+        return noTracing.startSpan(start);
+      }
       const parent =
         parentSpanId === undefined
           ? ROOT_CONTEXT
