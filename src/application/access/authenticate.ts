@@ -28,14 +28,14 @@ export function makeAuthenticate({ format, keys, cache, onUse }: Dependencies): 
     return { actor: `api_key:${keyId}`, organizationId };
   }
 
-  function fromCache(hash: string): Principal | undefined {
-    const key = cache.get(hash);
-    return key && key.expiresAt > Date.now() ? accept(key) : undefined;
+  function known(key: string): Principal | undefined {
+    const found = cache.get(format.hash(key));
+    return found && found.expiresAt > Date.now() ? accept(found) : undefined;
   }
 
   async function authenticate(key: string): Promise<Principal> {
-    const hash = format.hash(key) ?? refuse();
-    return fromCache(hash) ?? accept(await look(hash));
+    if (!format.isWellFormed(key)) refuse();
+    return known(key) ?? accept(await look(format.hash(key)));
   }
 
   async function look(hash: string): Promise<KnownKey> {
@@ -44,12 +44,7 @@ export function makeAuthenticate({ format, keys, cache, onUse }: Dependencies): 
     return found;
   }
 
-  return Object.assign(authenticate, {
-    known(key: string) {
-      const hash = format.hash(key);
-      return hash === undefined ? undefined : fromCache(hash);
-    },
-  });
+  return Object.assign(authenticate, { known });
 }
 
 function refuse(): never {

@@ -14,8 +14,10 @@ export interface ApiKeyStore {
 
 /** Format of the secret: `dfk_` + 43 random characters + 6 of checksum. */
 export interface ApiKeyFormat {
-  /** SHA-256 in hex of a well-formed key; undefined when prefix, length or checksum are wrong. */
-  hash(key: string): string | undefined;
+  /** Whether prefix, length and checksum are right: a typing error is found without a look-up. */
+  isWellFormed(key: string): boolean;
+  /** SHA-256 in hex, of any text. */
+  hash(key: string): string;
 }
 
 /** A bounded hint with a time to live (ARC-3). */

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { ApiKeyFormat } from '#src/application/access/ports.ts';
 
@@ -17,13 +17,16 @@ export function newApiKey(): { key: string; hash: string } {
 }
 
 export const apiKeyFormat: ApiKeyFormat = {
-  hash(key) {
+  isWellFormed(key) {
     const [, secret = '', sum] = PATTERN.exec(key) ?? [];
-    return sum !== undefined && sum === checksum(secret) ? sha256(key) : undefined;
+    return sum !== undefined && sum === checksum(secret);
   },
+  hash: sha256,
 };
 
-const sha256 = (key: string): string => createHash('sha256').update(key).digest('hex');
+function sha256(key: string): string {
+  return hash('sha256', key, 'hex');
+}
 
 function checksum(secret: string): string {
   const bytes = Buffer.alloc(4);
