@@ -15,9 +15,15 @@ export const metrics = fp<{ registry: Registry }>(
       buckets: BUCKETS_SECONDS,
       registers: [registry],
     });
+    const samples = new Map<string, ReturnType<typeof duration.labels>>();
+    const sampleOf = (method: string, route: string, status: number) => {
+      const key = `${status}${method}${route}`;
+      const sample = samples.get(key) ?? duration.labels({ method, route, status });
+      samples.set(key, sample);
+      return sample;
+    };
     app.addHook('onResponse', (request, reply, next) => {
-      const labels = { method: request.method, route: routeOf(request), status: reply.statusCode };
-      duration.observe(labels, reply.elapsedTime / 1000);
+      sampleOf(request.method, routeOf(request), reply.statusCode).observe(reply.elapsedTime / 1000);
       next();
     });
     const aborted = new Counter({

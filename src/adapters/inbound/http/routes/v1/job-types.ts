@@ -4,6 +4,7 @@ import type { Routes } from './routes.ts';
 
 export const jobTypeRoutes: Routes = (app, { queue }, done) => {
   const jobTypes = { job_types: queue.listJobTypes().map(toJobType) };
+  const text = JSON.stringify(jobTypes);
 
   app.get(
     '/job-types',
@@ -15,6 +16,8 @@ export const jobTypeRoutes: Routes = (app, { queue }, done) => {
         tags: ['jobs'],
         response: { 200: z.object({ job_types: z.array(jobTypeDefinition) }) },
       },
+      // The same for as long as the process lives.
+      serializerCompiler: () => () => text,
     },
     () => jobTypes,
   );
