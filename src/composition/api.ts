@@ -5,7 +5,7 @@ import { postgresApiKeys } from '#src/adapters/outbound/postgres/api-keys.ts';
 import { keyUseDrops } from '#src/adapters/outbound/postgres/metrics.ts';
 import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
 import { postgresTransactions } from '#src/adapters/outbound/postgres/transactions.ts';
-import { redisCounters } from '#src/adapters/outbound/redis/counters.ts';
+import { redisPermits } from '#src/adapters/outbound/redis/permits.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
 import { makeKeyUse } from '#src/application/access/key-use.ts';
 import type { KnownKey } from '#src/application/access/ports.ts';
@@ -58,7 +58,7 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
       tracing,
       logger,
       registry: metrics,
-      counters: redis && redisCounters(redis),
+      permits: redis && redisPermits(redis),
     },
   );
 

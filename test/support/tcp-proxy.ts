@@ -13,6 +13,8 @@ export interface TcpProxy {
   /** Half-open: keeps every connection, passes nothing on, and accepts new ones that nobody answers. */
   freeze(): void;
   thaw(): void;
+  /** Passes on what the server sends only after so many milliseconds. */
+  slow(ms: number): void;
   /** Closes every connection without a goodbye. */
   cut(): void;
   /** As if there were no server: every connection is cut, and new ones are refused until `open`. */
@@ -28,6 +30,7 @@ export async function tcpProxy(target: string): Promise<TcpProxy> {
   const { hostname, port: targetPort } = new URL(target);
   const sockets = new Set<Socket>();
   let frozen = false;
+  let delayMs = 0;
   let requests = 0;
   let connections = 0;
   const track = (socket: Socket): Socket => {
@@ -49,7 +52,8 @@ export async function tcpProxy(target: string): Promise<TcpProxy> {
     ] as const) {
       from.on('data', (chunk) => {
         if (from === inbound) requests += 1;
-        to.write(chunk);
+        if (delayMs === 0 || from === inbound) to.write(chunk);
+        else setTimeout(() => to.write(chunk), delayMs);
       });
       from.on('close', () => to.destroy());
       if (frozen) from.pause();
@@ -79,6 +83,9 @@ export async function tcpProxy(target: string): Promise<TcpProxy> {
     thaw() {
       frozen = false;
       for (const socket of sockets) socket.resume();
+    },
+    slow(ms) {
+      delayMs = ms;
     },
     cut,
     async close() {

@@ -1,6 +1,12 @@
-import { describe, expect, it } from 'vitest';
-import type { SharedCounters } from '#src/adapters/inbound/http/counter-store.ts';
-import { JOB, UNKNOWN_KEY, testApi } from './setup.ts';
+import type { Authenticate } from '#src/application/access/authenticate.ts';
+import { authentication } from '#src/adapters/inbound/http/plugins/authentication.ts';
+import { clientAddress } from '#src/adapters/inbound/http/plugins/client-address.ts';
+import { problemDetails } from '#src/adapters/inbound/http/plugins/problem-details.ts';
+import { rateLimit } from '#src/adapters/inbound/http/plugins/rate-limit.ts';
+import Fastify, { type InjectOptions } from 'fastify';
+import { Registry } from 'prom-client';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { JOB, KEY, type TestApi, UNKNOWN_KEY, testApi } from './setup.ts';
 
 const url = `/v1/jobs/${JOB.id}`;
 const limits = { authenticatedPerMinute: 4, anonymousPerMinute: 2 };
@@ -11,6 +17,12 @@ const from = (address: string) => ({
   headers: { authorization: '', 'x-forwarded-for': address },
 });
 
+/** Every key is good, and one of its own. */
+const anyKey: Authenticate = Object.assign(
+  async (key: string) => ({ actor: `api_key:${key}`, organizationId: 'acme' }),
+  { known: () => undefined },
+);
+
 describe('[SEC-8] the rate limit', () => {
   it('is higher with a good key than without', async () => {
     const { request } = await testApi({ options: { limits } });
@@ -20,6 +32,24 @@ describe('[SEC-8] the rate limit', () => {
       );
     expect(await statuses(anonymous)).toEqual([401, 401, 429, 429, 429, 429]);
     expect(await statuses({})).toEqual([200, 200, 200, 200, 429, 429]);
+  });
+
+  it('tells a client with a key on every answer where it stands with the limit that is closer', async () => {
+    const { request } = await testApi({ options: { limits } });
+    const policy = '"authenticated";q=4;w=60, "principal";q=4;w=60';
+    for (const left of [3, 2, 1, 0]) {
+      expect((await request({ url })).headers).toMatchObject({
+        'ratelimit-policy': policy,
+        ratelimit: `"authenticated";r=${left};t=60`,
+      });
+    }
+    const refused = await request({ url });
+    expect(refused.json()).toMatchObject({ status: 429, code: 'rate_limited' });
+    expect(refused.headers).toMatchObject({
+      'ratelimit-policy': policy,
+      ratelimit: expect.stringMatching(/^"authenticated";r=0;t=(?:59|60)$/),
+      'retry-after': expect.stringMatching(/^(?:59|60)$/),
+    });
   });
 
   it('tells how much is left and when to come back', async () => {
@@ -58,6 +88,95 @@ describe('[SEC-8] the rate limit', () => {
   });
 });
 
+const at = (address: string, key = KEY) => ({
+  url,
+  headers: { authorization: `Bearer ${key}`, 'x-forwarded-for': address },
+});
+const statusesOf = async (api: TestApi, requests: readonly InjectOptions[]): Promise<number[]> => {
+  const statuses = [];
+  for (const request of requests) statuses.push((await api.request(request)).statusCode);
+  return statuses;
+};
+
+describe('[SEC-8] a client with a key', () => {
+  const trustedProxies = ['127.0.0.0/8'];
+  it('has the limit of its key at all its addresses together', async () => {
+    const api = await testApi({ options: { limits, trustedProxies } });
+    const requests = ['1.1.1.1', '2.2.2.2', '3.3.3.3', '4.4.4.4', '5.5.5.5'].map((address) => at(address));
+    expect(await statusesOf(api, requests)).toEqual([200, 200, 200, 200, 429]);
+    expect((await api.request(at('6.6.6.6'))).headers['ratelimit']).toContain('"principal";r=0');
+  });
+
+  it('has the limit of its address with all its keys together', async () => {
+    const api = await testApi({ options: { limits }, dependencies: { authenticate: anyKey } });
+    const requests = ['a', 'b', 'c', 'd', 'e'].map((key) => at('1.1.1.1', key));
+    expect(await statusesOf(api, requests)).toEqual([200, 200, 200, 200, 429]);
+  });
+
+  it('pays nothing of its key where its address is full', async () => {
+    const api = await testApi({
+      options: { limits, trustedProxies },
+      dependencies: { authenticate: anyKey },
+    });
+    await statusesOf(api, Array<InjectOptions>(4).fill(at('1.1.1.1', 'a')));
+    expect(await statusesOf(api, Array<InjectOptions>(9).fill(at('1.1.1.1', 'b')))).toEqual(
+      Array(9).fill(429),
+    );
+    expect(await statusesOf(api, [at('2.2.2.2', 'b')])).toEqual([200]);
+  });
+
+  it('is not held back by what others at its address do without one', async () => {
+    const api = await testApi({ options: { limits } });
+    for (const status of [401, 401, 429]) expect((await api.app.inject({ url })).statusCode).toBe(status);
+    expect(await statusesOf(api, [{ url }])).toEqual([200]);
+  });
+});
+
+it('[SEC-8] a route may have a narrower limit of its own', async () => {
+  const app = Fastify();
+  await app.register(problemDetails);
+  await app.register(clientAddress);
+  await app.register(authentication, { authenticate: anyKey, limits });
+  const registry = new Registry();
+  await app.register(rateLimit, { limits, permits: undefined, registry });
+  app.get('/narrow', { config: { rateLimit: { max: 1 } } }, async () => 'once');
+  app.get('/wide', async () => 'often');
+  expect(() => app.get('/odd', { config: { rateLimit: { max: () => 1 } } }, async () => '')).toThrow(
+    'GET /odd: the limit and the window of a route are constants.',
+  );
+  onTestFinished(async () => {
+    await app.close();
+  });
+  const headers = { authorization: 'Bearer any' };
+  const get = async (url: string) => await app.inject({ url, headers });
+
+  expect((await get('/narrow')).statusCode).toBe(200);
+  const refused = await get('/narrow');
+  expect(refused.json()).toMatchObject({ status: 429, code: 'rate_limited' });
+  expect(refused.headers['retry-after']).toBe('60');
+  expect(Object.keys(refused.headers)).not.toContain('x-ratelimit-limit');
+  expect((await get('/wide')).statusCode).toBe(200);
+  expect(await registry.metrics()).toContain(
+    'rate_limit_decisions_total{limit="GET /narrow",decision="refused"} 1',
+  );
+});
+
+it('[OBS-4] what a limit decides is counted', async () => {
+  const { app, request, registry } = await testApi({ options: { limits } });
+  for (const _ of [1, 2, 3]) await app.inject({ url });
+  for (const _ of [1, 2, 3, 4, 5]) await request({ url });
+  const text = await registry.metrics();
+  const counts = [...text.matchAll(/^rate_limit_decisions_total\{limit="(.*)",decision="(.*)"\} (\d+)$/gm)];
+  expect(counts.map(([, ...count]) => count.join(' '))).toEqual([
+    'anonymous admitted 2',
+    'anonymous refused 1',
+    'authenticated admitted 4',
+    'authenticated refused 1',
+    'principal admitted 4',
+    'principal refused 0',
+  ]);
+});
+
 describe('[SEC-9] the limit counts', () => {
   it('the socket’s address, whatever X-Forwarded-For says', async () => {
     const { request } = await testApi({ options: { limits } });
@@ -81,44 +200,5 @@ describe('[SEC-9] the limit counts', () => {
     await request(from('2001:db8:1:2:ffff::2'));
     expect((await request(from('2001:db8:1:2::3'))).statusCode).toBe(429);
     expect((await request(from('2001:db8:1:3::1'))).statusCode).toBe(401);
-  });
-});
-
-describe('[SEC-8] shared counters', () => {
-  it('count for all replicas, each window once', async () => {
-    const keys: [string, number][] = [];
-    const counters: SharedCounters = {
-      increment: async (key, windowMs) => {
-        keys.push([key, windowMs]);
-        return { count: keys.length, remainingMs: 1500 };
-      },
-    };
-    const { request } = await testApi({ options: { limits }, dependencies: { counters } });
-    await request(anonymous);
-    expect((await request(anonymous)).headers['ratelimit']).toBe('"anonymous";r=0;t=2');
-    expect((await request(anonymous)).statusCode).toBe(429);
-    expect(keys[0]).toEqual(['anonymous:127.0.0.1', 60_000]);
-  });
-
-  it('are replaced by a stricter limit of the process while they do not answer', async () => {
-    let away = true;
-    const counters: SharedCounters = {
-      increment: async () => {
-        if (away) throw new Error('ECONNREFUSED redis.internal');
-        return { count: 1, remainingMs: 60_000 };
-      },
-    };
-    const { request, logLines } = await testApi({ options: { limits }, dependencies: { counters } });
-    const statuses = [];
-    for (const _ of [1, 2, 3]) statuses.push((await request({ url })).statusCode);
-    expect(statuses).toEqual([200, 200, 429]);
-    away = false;
-    expect((await request({ url })).statusCode).toBe(200);
-
-    const warnings = logLines().filter(({ level }) => level === 'WARNING');
-    expect(warnings.map(({ message }) => message)).toEqual([
-      'rate limits counted in this process only',
-      'rate limits shared again',
-    ]);
   });
 });

@@ -1,4 +1,5 @@
 import Fastify, { type RouteShorthandOptions } from 'fastify';
+import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { authentication } from '#src/adapters/inbound/http/plugins/authentication.ts';
 import { clientAddress } from '#src/adapters/inbound/http/plugins/client-address.ts';
@@ -16,7 +17,7 @@ async function strictApp() {
     }),
     limits,
   });
-  await app.register(rateLimit, { limits, counters: undefined });
+  await app.register(rateLimit, { limits, permits: undefined, registry: new Registry() });
   await app.register(routePolicy);
   return app;
 }

@@ -4,7 +4,6 @@ import type { QueueUseCases } from '#src/application/queue/use-cases.ts';
 import type { Tracing } from '#src/application/tracing.ts';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
-import type { SharedCounters } from './counter-store.ts';
 import type { Limits } from './limits.ts';
 import { acceptable } from './plugins/acceptable.ts';
 import { authentication } from './plugins/authentication.ts';
@@ -21,6 +20,7 @@ import { traceContext } from './plugins/trace-context.ts';
 import { tracing } from './plugins/tracing.ts';
 import { v1 } from './routes/v1/index.ts';
 import { createServer } from './server.ts';
+import type { SharedPermits } from './shared-permits.ts';
 
 export interface HttpOptions {
   readonly gitSha: string;
@@ -42,7 +42,7 @@ export interface HttpDependencies {
   readonly logger: FastifyBaseLogger;
   readonly registry: Registry;
   /** Of the rate limiter; without them this process counts for itself. */
-  readonly counters?: SharedCounters | undefined;
+  readonly permits?: SharedPermits | undefined;
 }
 
 /** The API, ready to listen or to be injected. The order of the plugins is the way of a request. */
@@ -68,7 +68,11 @@ export async function buildApp(
       authenticate: dependencies.authenticate,
       limits: options.limits,
     });
-    await api.register(rateLimit, { limits: options.limits, counters: dependencies.counters });
+    await api.register(rateLimit, {
+      limits: options.limits,
+      permits: dependencies.permits,
+      registry: dependencies.registry,
+    });
     await api.register(routePolicy);
     await api.register(acceptable);
     await api.register(notFound);

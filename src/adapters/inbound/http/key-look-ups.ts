@@ -2,8 +2,8 @@ import type { Authenticate } from '#src/application/access/authenticate.ts';
 import type { Principal } from '#src/domain/access/principal.ts';
 import { DomainError } from '#src/domain/errors.ts';
 import type { FastifyReply } from 'fastify';
-import { holdTo, limitOf, WINDOW_MS } from './limits.ts';
-import { type Window, localWindows } from './local-windows.ts';
+import { perMinute, policyOf, refuse } from './limits.ts';
+import { permitsOf } from './permits.ts';
 
 /**
  * Asks the database about a key that is not known, for so many failures a minute and address: guessing costs the
@@ -14,25 +14,23 @@ import { type Window, localWindows } from './local-windows.ts';
  * @throws HttpError `rate_limited`, and what `authenticate` throws
  */
 export function limitLookUps(authenticate: Authenticate, failuresPerMinute: number) {
-  const limit = limitOf('anonymous', failuresPerMinute);
-  const refuse = (window: Window, reply: FastifyReply): void => {
-    holdTo(limit, { remaining: 0, isExceeded: true, ttl: window.endsAt - performance.now() }, reply);
-  };
-  const windowOf = localWindows();
+  const quota = perMinute('anonymous', failuresPerMinute);
+  const permits = permitsOf(quota);
+  const policy = policyOf(quota);
   const running = new Map<string, Promise<Principal>>();
 
   async function lookUp(key: string, address: string, reply: FastifyReply): Promise<Principal> {
-    const window = windowOf(address, WINDOW_MS);
-    window.count += 1;
-    let failed = false;
+    const window = permits.windowOf(address);
+    if (!permits.spend(window)) throw refuse(reply, policy, quota, permits.standingOf(window).ttl);
+    const { endsAt } = window;
     try {
-      if (window.count > limit.max) refuse(window, reply);
-      return await authenticate(key);
+      const principal = await authenticate(key);
+      permits.giveBack(window, endsAt);
+      return principal;
     } catch (error) {
-      failed = error instanceof DomainError && error.code === 'unauthenticated';
+      const isGuess = error instanceof DomainError && error.code === 'unauthenticated';
+      if (!isGuess) permits.giveBack(window, endsAt);
       throw error;
-    } finally {
-      if (!failed) window.count -= 1;
     }
   }
 

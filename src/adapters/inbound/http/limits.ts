@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify';
+import type { Quota, Standing } from './permits.ts';
 import { HttpError } from './problems/http-error.ts';
 
 export interface Limits {
@@ -6,39 +7,28 @@ export interface Limits {
   readonly anonymousPerMinute: number;
 }
 
-export interface Limit {
-  readonly name: 'authenticated' | 'anonymous';
-  readonly max: number;
-  readonly policy: string;
-}
+export const perMinute = (name: string, max: number): Quota => ({ name, max, windowMs: 60_000 });
 
-const WINDOW_SECONDS = 60;
-export const WINDOW_MS = WINDOW_SECONDS * 1000;
+/** The value of `RateLimit-Policy`, of draft-ietf-httpapi-ratelimit-headers-11. */
+export const policyOf = (...quotas: readonly Quota[]): string =>
+  quotas.map(({ name, max, windowMs }) => `"${name}";q=${max};w=${windowMs / 1000}`).join(', ');
 
-export const limitOf = (name: Limit['name'], max: number): Limit => ({
-  name,
-  max,
-  policy: `"${name}";q=${max};w=${WINDOW_SECONDS}`,
-});
-
-/** Where a client stands, itself counted; the names are those of @fastify/rate-limit. */
-interface Standing {
-  readonly remaining: number;
-  readonly isExceeded: boolean;
-  /** Until the window ends, in milliseconds. */
-  readonly ttl: number;
-}
-
-/**
- * Tells the client where it stands, with the headers of draft-ietf-httpapi-ratelimit-headers-11.
- *
- * @throws HttpError `rate_limited` when the limit is exceeded
- */
-export function holdTo({ name, policy }: Limit, standing: Standing, reply: FastifyReply): void {
-  const seconds = Math.max(1, Math.ceil(standing.ttl / 1000));
+/** Tells a client that may go on where it stands, by the headers of the same draft. */
+export function tellStanding(
+  reply: FastifyReply,
+  policy: string,
+  { name }: Quota,
+  { remaining, ttl }: Standing,
+): void {
   reply.header('ratelimit-policy', policy);
-  reply.header('ratelimit', `"${name}";r=${standing.remaining};t=${seconds}`);
-  if (!standing.isExceeded) return;
-  reply.header('retry-after', seconds);
-  throw new HttpError('rate_limited');
+  reply.header('ratelimit', `"${name}";r=${remaining};t=${secondsOf(ttl)}`);
 }
+
+/** Why a client may not go on, with headers that tell when it may. */
+export function refuse(reply: FastifyReply, policy: string, quota: Quota, ttl: number): HttpError {
+  tellStanding(reply, policy, quota, { remaining: 0, ttl });
+  reply.header('retry-after', secondsOf(ttl));
+  return new HttpError('rate_limited');
+}
+
+const secondsOf = (ms: number): number => Math.max(1, Math.ceil(ms / 1000));

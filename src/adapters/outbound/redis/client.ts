@@ -1,8 +1,8 @@
 import type { DependencyCheck } from '#src/application/health/readiness.ts';
 import { Redis } from 'ioredis';
 
-/** No request waits longer for Redis; the limiter counts locally instead. */
-const COMMAND_TIMEOUT_MS = 50;
+/** A connection that owes an answer for so long is given up and opened anew; who asked waits as long as it likes. */
+const SILENCE_MS = 500;
 const CONNECT_TIMEOUT_MS = 1000;
 const LONGEST_RECONNECT_MS = 2000;
 
@@ -10,9 +10,7 @@ const LONGEST_RECONNECT_MS = 2000;
 export function openRedis(url: string, onError: (error: Error) => void): Redis {
   const client = new Redis(url, {
     connectTimeout: CONNECT_TIMEOUT_MS,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    // A silent connection is given up at once, so that no command waits for it while it is opened anew in the background.
-    socketTimeout: COMMAND_TIMEOUT_MS,
+    socketTimeout: SILENCE_MS,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(attempt * 100, LONGEST_RECONNECT_MS),
