@@ -10,6 +10,7 @@ export function brokenRules(values: KnownValues): string[] {
   const { DRAGONFLY_ENV: env } = values;
   return [
     ...(env === undefined || env === 'dev' ? [] : outsideDev(values)),
+    ...(env === 'prod' ? sharedLimits(values) : []),
     ...databaseRoles(values),
     ...heartbeatOrder(values),
     ...deliveryTimeouts(values),
@@ -29,6 +30,15 @@ function outsideDev(values: KnownValues): string[] {
     faults.push('DRAGONFLY_WEBHOOK_ALLOW_LOOPBACK: allowed in dev only.');
   }
   return faults;
+}
+
+/** SEC-8: in prod there may be a second replica at any time, and a limit of each process is none. */
+function sharedLimits(values: KnownValues): string[] {
+  // There, but undefined, where a role uses it.
+  if (!('DRAGONFLY_REDIS_URL' in values) || values.DRAGONFLY_REDIS_URL !== undefined) return [];
+  return [
+    'DRAGONFLY_REDIS_URL: required in prod, where replicas share the rate limits. Give the URL of a Redis or Valkey, in it or by DRAGONFLY_REDIS_URL_FILE.',
+  ];
 }
 
 /** SEC-2: no default, empty, short or example secret. Of a URL only its password is a secret. */

@@ -65,7 +65,7 @@ describe('a wrong configuration', () => {
     expect(ended.stderr).not.toContain('br0ken-pa55word');
   });
 
-  it('[SEC-2] [DEP-1] is one without a commit or with a guessable secret, outside dev', async () => {
+  it('[SEC-2] [SEC-8] [DEP-1] is one without a commit, a Redis or secrets that nobody guesses, in prod', async () => {
     const ended = await service.run(['all'], {
       DRAGONFLY_ENV: 'prod',
       DRAGONFLY_GIT_SHA: 'unknown',
@@ -76,10 +76,11 @@ describe('a wrong configuration', () => {
     });
     expect(ended).toMatchObject({ code: 1, stdout: '' });
     expect(linesOf(ended)).toEqual([
-      'The configuration has 3 fault(s):',
+      'The configuration has 4 fault(s):',
       expect.stringMatching('DRAGONFLY_API_DATABASE_URL'),
       expect.stringMatching('DRAGONFLY_WEBHOOK_SECRET'),
       expect.stringMatching('DRAGONFLY_GIT_SHA'),
+      expect.stringMatching('DRAGONFLY_REDIS_URL'),
     ]);
   });
 

@@ -36,7 +36,7 @@ export const httpVariables = {
   ),
   DRAGONFLY_REDIS_URL: optional(
     url(/^rediss?$/, 'redis://host:6379'),
-    'Redis or Valkey for counters that replicas share. Without it each process counts for itself.',
+    'Redis or Valkey for rate limits that hold for all replicas together. Required in prod; elsewhere each process counts for itself without it.',
     { tier: 'sensitive', roles: ['api'] },
   ),
   DRAGONFLY_CORS_ORIGINS: withDefault(
@@ -54,13 +54,13 @@ export const httpVariables = {
   DRAGONFLY_RATE_LIMIT_AUTHENTICATED: withDefault(
     integer(1, 1_000_000_000),
     '100',
-    'Requests a minute and address with a valid key.',
+    'Requests a minute with a valid key: of an address, and of a key.',
     api,
   ),
   DRAGONFLY_RATE_LIMIT_ANONYMOUS: withDefault(
     integer(1, 1_000_000_000),
     '20',
-    'Requests a minute and address without a valid key.',
+    'Requests a minute of an address without a valid key.',
     api,
   ),
   DRAGONFLY_API_KEY_CACHE_TTL: withDefault(

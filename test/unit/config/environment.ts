@@ -12,6 +12,7 @@ export const COMPLETE = {
   DRAGONFLY_WORKER_DATABASE_URL: `postgres://dragonfly_worker:${random(12)}@db.internal:5432/app`,
   DRAGONFLY_OWNER_DATABASE_URL: `postgres://owner:${random(12)}@db.internal:5432/app`,
   DRAGONFLY_ADMIN_DATABASE_URL: `postgres://root:${random(12)}@db.internal:5432/postgres`,
+  DRAGONFLY_REDIS_URL: 'redis://cache.internal:6379',
   DRAGONFLY_WEBHOOK_SECRET: random(24),
 } as const;
 

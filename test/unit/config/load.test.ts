@@ -12,14 +12,16 @@ describe('reading the environment', () => {
       HOST: '0.0.0.0',
       DRAGONFLY_START_TIMEOUT: 60_000,
       DRAGONFLY_CORS_ORIGINS: [],
-      DRAGONFLY_REDIS_URL: undefined,
+      OTEL_EXPORTER_OTLP_ENDPOINT: undefined,
     });
   });
 
   it('takes an empty value for a missing one', () => {
-    expect(loadConfig(['api'], { ...COMPLETE, PORT: '', DRAGONFLY_REDIS_URL_FILE: '' })).toMatchObject({
+    const empty = { PORT: '', DRAGONFLY_REDIS_URL_FILE: '', OTEL_EXPORTER_OTLP_ENDPOINT: '' };
+    expect(loadConfig(['api'], { ...COMPLETE, ...empty })).toMatchObject({
       PORT: 3000,
-      DRAGONFLY_REDIS_URL: undefined,
+      DRAGONFLY_REDIS_URL: COMPLETE.DRAGONFLY_REDIS_URL,
+      OTEL_EXPORTER_OTLP_ENDPOINT: undefined,
     });
     expect(faultsOf(['api'], { ...COMPLETE, DRAGONFLY_API_DATABASE_URL: '' })).toEqual([
       'DRAGONFLY_API_DATABASE_URL: required, or DRAGONFLY_API_DATABASE_URL_FILE with the path of a file.',

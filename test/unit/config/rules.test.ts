@@ -70,6 +70,15 @@ describe.each(['staging', 'prod'])('in %s', (env) => {
   });
 });
 
+it('[SEC-8] the API does not start in prod without the Redis that replicas share, and does in staging', () => {
+  const alone = { ...COMPLETE, DRAGONFLY_REDIS_URL: undefined };
+  expect(faultsOf(['api'], alone)).toEqual([
+    expect.stringMatching(/^DRAGONFLY_REDIS_URL: required in prod, .* DRAGONFLY_REDIS_URL_FILE\.$/),
+  ]);
+  expect(faultsOf(['api'], { ...alone, DRAGONFLY_ENV: 'staging' })).toEqual([]);
+  expect(faultsOf(['worker', 'migrate'], alone)).toEqual([]);
+});
+
 it('[SEC-2] an environment that names no stage is held to the rules of prod', () => {
   expect(
     faultsOf(ROLES, { ...COMPLETE, DRAGONFLY_ENV: undefined, DRAGONFLY_GIT_SHA: 'unknown' }),
