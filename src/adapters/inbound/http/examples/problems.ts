@@ -39,7 +39,7 @@ export const RECKONED_HEADERS: Readonly<Partial<Record<ProblemCode, Readonly<Rec
   rate_limited: {
     'retry-after': '23',
     ratelimit: '"authenticated";r=0;t=23',
-    'ratelimit-policy': '"authenticated";q=100;w=60',
+    'ratelimit-policy': '"authenticated";q=100;w=60, "principal";q=100;w=60',
   },
 };
 
