@@ -1,0 +1,86 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Bar, type Row, report, rowOf } from './report.ts';
+import type { EngineName } from './queue/engine.ts';
+import { DEEP, FULL, type Measure, QUICK } from './queue/measures/measure.ts';
+import { FIGURES, type Figure } from './queue/rows.ts';
+import { withServer } from './queue/server.ts';
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'string' },
+    rounds: { type: 'string', default: '5' },
+    /** Rows whose name contains this text. */
+    only: { type: 'string', default: '' },
+    /** Which of ours. */
+    engines: { type: 'string', default: 'hinted,lanes,current' },
+    /** Ten million where it is one otherwise. */
+    deep: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+  },
+});
+const ours = values.engines.split(',') as EngineName[];
+const full = values.deep ? DEEP : FULL;
+const volume = values.quick ? QUICK : full;
+const figures = FIGURES.filter(({ name }) => name.includes(values.only));
+if (figures.length === 0) throw new Error(`No row is named like ${values.only}.`);
+
+if (!existsSync(resolve(import.meta.dirname, 'node_modules'))) {
+  const { status } = spawnSync('npm', ['ci', '--prefix', 'bench'], { stdio: 'inherit' });
+  if (status !== 0) process.exit(1);
+}
+
+const samples = new Map<string, number[]>();
+const measures: Measure[] = [];
+const samplesOf = (measure: Measure, engine: EngineName): number[] => {
+  if (!measures.includes(measure)) measures.push(measure);
+  const key = `${measures.indexOf(measure)} ${engine}`;
+  const own = samples.get(key) ?? [];
+  samples.set(key, own);
+  return own;
+};
+
+/** What a round measures, each once: many rows have the same base. */
+const wanted = figures.flatMap(({ measure, peers = {}, base }): [Measure, EngineName][] => [
+  ...[...ours, ...(Object.keys(peers) as EngineName[])].map((engine): [Measure, EngineName] => [
+    measure,
+    engine,
+  ]),
+  ...(base ? ours.map((engine): [Measure, EngineName] => [base[1], engine]) : []),
+]);
+
+await withServer(async (bench) => {
+  for (let round = 1; round <= Number(values.rounds); round += 1) {
+    for (const [measure, engine] of wanted) {
+      const own = samplesOf(measure, engine);
+      if (own.length < round) own.push(await measure(bench, engine, volume));
+    }
+  }
+});
+
+const rowsOf = (engine: EngineName, { name, unit, measure, peers = {}, base }: Figure): Row[] => {
+  const own = samplesOf(measure, engine);
+  const row = (against: string, samples: readonly number[], bar: Bar): Row =>
+    rowOf(`${name}: ${engine}`, unit, own, [against, samples], bar);
+  const rows = (Object.entries(peers) as [EngineName, Bar][]).map(([peer, bar]) =>
+    row(peer, samplesOf(measure, peer), bar),
+  );
+  return base ? [...rows, row(base[0], samplesOf(base[1], engine), base[2])] : rows;
+};
+
+const holds = report(
+  figures.flatMap((figure) => ours.flatMap((engine) => rowsOf(engine, figure))),
+  values.json,
+  {
+    compared: 'same server, a fresh database for each sample, in turns; medians',
+    server: 'embedded PostgreSQL 18 with its own defaults, fsync on; WAL without full page images',
+    ours: 'the SQL functions of each design, with a lean worker: 24 slots, claims of up to 500, reports of up to 1,000',
+    graphile: 'graphile-worker 0.18, 24 slots, local queue of 500, no batch delays',
+    'pg-boss': 'pg-boss 12, batches of 1,000, 4 fetchers, next fetch at once while batches are full',
+    rounds: values.rounds,
+    volume,
+  },
+);
+process.exit(holds ? 0 : 1);

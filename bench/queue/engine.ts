@@ -1,0 +1,71 @@
+import { pathToFileURL } from 'node:url';
+import { resolve } from 'node:path';
+
+/** A queue that is measured. Its functions run in processes of their own: see process.ts. */
+export interface Engine {
+  /** Tables and functions in an empty database. */
+  install(databaseUrl: string): Promise<void>;
+  /** Jobs that are there but not measured, made inside the server. */
+  backlog(databaseUrl: string, backlog: Backlog): Promise<void>;
+  /** What an operator does at the end of each day: finished jobs go. */
+  retain(databaseUrl: string): Promise<void>;
+  connect(databaseUrl: string, connections: number): Promise<Queue>;
+}
+
+export interface Backlog {
+  readonly kind: 'ready' | 'scheduled' | 'other types' | 'paused';
+  readonly count: number;
+}
+
+export interface Queue {
+  /** One job in a transaction of its own. */
+  enqueue(n: number): Promise<void>;
+  /** `count` jobs in one call, numbered from `from`. */
+  enqueueMany(from: number, count: number, type: string): Promise<void>;
+  work(types: readonly string[], handle: Handler): Promise<Working>;
+  close(): Promise<void>;
+}
+
+export type Handler = (payload: Payload) => Promise<void> | void;
+
+export interface Working {
+  /** Fulfils when what was handled is reported. */
+  stop(): Promise<void>;
+  /** Null where the engine does not tell. */
+  readonly claims: { total: number; empty: number } | null;
+}
+
+export interface Payload {
+  readonly n: number;
+}
+
+export const TYPE = 't';
+
+/** About 100 bytes of JSON. */
+export const payloadOf = (n: number) => ({
+  n,
+  order: 'ord_0123456789abcdef',
+  email: 'someone@example.com',
+  template: 'receipt',
+  amount: 9950,
+});
+
+export const payloadsOf = (from: number, count: number) =>
+  Array.from({ length: count }, (_, index) => payloadOf(from + index));
+
+const FILES = {
+  hinted: 'engines/hinted.ts',
+  lanes: 'engines/lanes.ts',
+  current: 'engines/current.ts',
+  graphile: 'peers/graphile.js',
+  'pg-boss': 'peers/pg-boss.js',
+} as const;
+
+export type EngineName = keyof typeof FILES;
+
+/** The peers are JavaScript: their packages are only there while benchmarks run. */
+export async function loadEngine(name: EngineName): Promise<Engine> {
+  const file = pathToFileURL(resolve(import.meta.dirname, FILES[name]));
+  const { engine } = (await import(file.href)) as { engine: Engine };
+  return engine;
+}

@@ -1,0 +1,100 @@
+import { Client, Pool } from 'pg';
+import { type Payload, type Queue, TYPE, payloadOf, payloadsOf } from './engine.ts';
+import { startLeanWorker } from './lean-worker.ts';
+
+/** How a queue of SQL functions claims and reports. */
+export interface SqlQueue<Row> {
+  /** $1 types, $2 limit, $3 worker; has a column `payload`. */
+  readonly claim: string;
+  readonly complete: string;
+  /** The parameters of `complete`. */
+  reportOf(jobs: readonly Row[]): unknown[];
+  /** Whether queueing itself wakes the workers. */
+  readonly wakes: boolean;
+}
+
+const CHANNEL = 'ops_job_ready';
+
+/** An array's text form, of values that need no quotes. */
+export const arrayOf = (values: readonly unknown[]): string => `{${values.join(',')}}`;
+
+export async function connectSqlQueue<Row extends { payload: Payload }>(
+  databaseUrl: string,
+  connections: number,
+  { claim, complete, reportOf, wakes }: SqlQueue<Row>,
+): Promise<Queue> {
+  const pool = new Pool({ connectionString: databaseUrl, max: connections });
+  const [claimer, reporter, listener, notifier] = await Promise.all(
+    Array.from({ length: 4 }, () => connected(databaseUrl)),
+  );
+  if (!claimer || !reporter || !listener || !notifier) throw new Error('No connection.');
+  const wake = wakes ? () => {} : createWaker(notifier);
+  const worker = `bench-${process.pid}`;
+
+  return {
+    async enqueue(n) {
+      const values = [TYPE, JSON.stringify(payloadOf(n))];
+      await pool.query({ name: 'one', text: 'select ops.queue_job($1, $2)', values });
+      wake();
+    },
+    async enqueueMany(from, count, type) {
+      const jobs = payloadsOf(from, count).map((payload) => ({ type, payload }));
+      await pool.query({
+        name: 'many',
+        text: 'select from ops.queue_jobs($1)',
+        values: [JSON.stringify(jobs)],
+      });
+      wake();
+    },
+    async work(types, handle) {
+      const working = startLeanWorker<Row>(
+        {
+          async claim(limit) {
+            const values = [types, limit, worker];
+            const { rows } = await claimer.query<Row>({ name: 'claim', text: claim, values });
+            return rows;
+          },
+          async complete(jobs) {
+            await reporter.query({ name: 'complete', text: complete, values: reportOf(jobs) });
+          },
+        },
+        handle,
+      );
+      listener.on('notification', working.wake);
+      await listener.query(`listen ${CHANNEL}`);
+      return {
+        claims: working.claims,
+        async stop() {
+          listener.removeAllListeners('notification');
+          await working.stop();
+        },
+      };
+    },
+    async close() {
+      await Promise.all([pool, claimer, reporter, listener, notifier].map((one) => one.end()));
+    },
+  };
+}
+
+/** Notifies after the commit, and not again while a notification is on its way. */
+function createWaker(client: Client): () => void {
+  let [busy, again] = [false, false];
+  async function notify(): Promise<void> {
+    busy = true;
+    do {
+      again = false;
+      await client.query({ name: 'wake', text: 'select pg_notify($1, $2)', values: [CHANNEL, ''] });
+    } while (again);
+    busy = false;
+  }
+  return () => {
+    again = true;
+    if (!busy) void notify();
+  };
+}
+
+async function connected(databaseUrl: string): Promise<Client> {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  return client;
+}
