@@ -17,7 +17,7 @@ interface LogDestination extends DestinationStream {
  * after an uncaught error, is written then. Only a process that is killed loses its last FLUSH_MS.
  *
  * pino's own destination would measure its whole buffer anew with each line, which costs three times as much as to format
- * the line (decision 0012).
+ * the line (decision 0009).
  */
 export function logDestination(registry: Registry): LogDestination {
   const dropped = new Counter({
