@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { lintContract } from '../../../scripts/contract/lint.ts';
+import { at } from './at.ts';
 import { COMMITTED } from './document.ts';
 
 /** Just the parts that are broken below. */
@@ -8,15 +9,6 @@ interface Breakable {
   components: { schemas: Record<string, object> };
 }
 const QUEUE_JOB = '/paths/~1v1~1jobs/post';
-
-const at = (document: object, pointer: string): Record<string, unknown> =>
-  pointer
-    .split('/')
-    .slice(1)
-    .reduce<object>(
-      (value, name) => value[name.replaceAll('~1', '/') as keyof typeof value],
-      document,
-    ) as Record<string, unknown>;
 
 it('[API-1] the linter finds no fault with the committed contract', async () => {
   expect(await lintContract(COMMITTED)).toEqual([]);
