@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { newApiKey } from '#src/adapters/outbound/api-key/format.ts';
+import { asAdmin } from '#test/support/cluster.ts';
 import { testDatabase } from '#test/support/database.ts';
 import { untilJob, webhookTo } from '#test/support/jobs.ts';
 import { exchange } from '#test/support/raw-http.ts';
@@ -16,9 +17,11 @@ const canary = (): string => `canary-${randomBytes(8).toString('hex')}`;
 const database = await testDatabase();
 const service = dragonfly(database);
 
-/** What leaves the process but for the answers themselves. */
+/** What a process has said but for its answers; it ends with it, so that nothing is still to be written. */
 async function leftBy(process: ServiceProcess): Promise<string> {
   const metrics = await (await fetch(`${process.metricsUrl}/metrics`)).text();
+  process.child.kill('SIGTERM');
+  await process.ended;
   return `${process
     .logs()
     .map((line) => JSON.stringify(line))
@@ -29,6 +32,26 @@ function expectNone(text: string, canaries: Readonly<Record<string, string>>): v
   const seen = Object.entries(canaries).filter(([, value]) => text.includes(value));
   expect(seen.map(([place]) => place)).toEqual([]);
 }
+
+/** What else a request may say of its client. */
+const HEADERS = [
+  'Host',
+  'Authorization',
+  'Proxy-Authorization',
+  'Accept',
+  'Accept-Language',
+  'Origin',
+  'Access-Control-Request-Headers',
+  'Referer',
+  'From',
+  'Forwarded',
+  'Traceparent',
+  'Tracestate',
+  'Baggage',
+  'X-Trace-Id',
+  'If-None-Match',
+  'Expect',
+] as const;
 
 it('[SEC-1] [AV-5] [OBS-2] what a client sends, and the secrets of the service, are in no line, span, metric or answer', async () => {
   const collector = await receiver();
@@ -41,6 +64,7 @@ it('[SEC-1] [AV-5] [OBS-2] what a client sends, and the secrets of the service, 
   });
   const client = await testClient(database, process.apiUrl);
   const { key: unknownKey } = newApiKey();
+  const named = Object.fromEntries(HEADERS.map((name) => [name, canary()]));
   const sent = {
     cookie: canary(),
     apiKeyHeader: canary(),
@@ -56,6 +80,9 @@ it('[SEC-1] [AV-5] [OBS-2] what a client sends, and the secrets of the service, 
     line: canary(),
     payload: canary(),
     header: canary(),
+    rtsp: canary(),
+    trailer: canary(),
+    extension: canary(),
   };
   const secrets = {
     key: client.key,
@@ -91,24 +118,32 @@ it('[SEC-1] [AV-5] [OBS-2] what a client sends, and the secrets of the service, 
   const malformed = { 'content-type': 'application/json', authorization: `Bearer ${client.key}` };
   const body = `{"a":${sent.text}`;
   await note(await fetch(`${process.apiUrl}/v1/jobs`, { method: 'POST', headers: malformed, body }));
-  answers += (await exchange(process.apiUrl, `${sent.line} / HTTP/1.1\r\n\r\n`)).text;
+  const chunks = `2;a=${sent.extension}\r\n{}\r\n0\r\nX-Trailer: ${sent.trailer}\r\n\r\n`;
+  const lines = HEADERS.map((name) => `${name}: ${named[name]}\r\n`).join('');
+  for (const bytes of [
+    `${sent.line} / HTTP/1.1\r\n\r\n`,
+    `DESCRIBE /${sent.rtsp}?a=${sent.rtsp} RTSP/1.0\r\nHost: a\r\nConnection: close\r\n\r\n`,
+    `GET /v1/jobs HTTP/1.1\r\n${lines}Connection: close\r\n\r\n`,
+    `OPTIONS /v1/jobs HTTP/1.1\r\n${lines}Connection: close\r\n\r\n`,
+    `POST /v1/jobs HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n${chunks}`,
+  ]) {
+    answers += (await exchange(process.apiUrl, bytes)).text;
+  }
 
   const { id } = (await queued.json()) as { id: string };
   await untilJob(client, id, { status: 'completed' });
   expect(target.received[0]?.body).toContain(sent.payload);
   const left = await leftBy(process);
-  process.child.kill('SIGTERM');
-  await process.ended;
 
   const spans = collector.received.map(({ body }) => body).join('\n');
   expect(spans).toContain('POST /v1/jobs');
   expect(left).toContain('"message":"request completed"');
   const { field, parameter, ...unsaid } = sent;
-  expectNone(`${left}\n${spans}`, { ...sent, ...secrets });
+  expectNone(`${left}\n${spans}`, { ...sent, ...named, ...secrets });
   // A fault is named by its field or parameter, which only the client that sent it sees.
   expect(answers).toContain(field);
   expect(answers).toContain(parameter);
-  expectNone(answers, { ...unsaid, ...secrets });
+  expectNone(answers, { ...unsaid, ...named, ...secrets });
 });
 
 it(
@@ -141,6 +176,33 @@ it(
     expectNone(await leftBy(process), { password, url: url.href });
   },
 );
+
+it('[SEC-1] [AV-5] [OBS-2] what an error carries with it is in no line, span, metric or answer', async () => {
+  const collector = await receiver();
+  const process = await service.serve('api', {
+    LOG_LEVEL: 'debug',
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+  });
+  const client = await testClient(database, process.apiUrl);
+  // PostgreSQL then tells the whole row, in the detail of its error.
+  await asAdmin(database.urls.admin, async (admin) => {
+    await admin.query('alter table ops.job add constraint canary check (priority <> 99) not valid');
+  });
+  const sent = { payload: canary(), uniqueKey: canary() };
+  const payload = { url: 'https://a.example', body: sent.payload };
+  const job = webhookTo('', { payload, priority: 99, unique_key: sent.uniqueKey });
+  const response = await client.request('POST', '/v1/jobs', job);
+  const answer = await response.text();
+  expect(response.status).toBe(500);
+  const left = await leftBy(process);
+  expect(process.logged('unhandled exception')).toEqual([
+    expect.objectContaining({ error: expect.objectContaining({ code: '23514' }) }),
+  ]);
+  const spans = collector.received.map(({ body }) => body).join('\n');
+  expect(spans).toContain('POST /v1/jobs');
+  expectNone(`${left}\n${spans}\n${answer}`, { ...sent, row: 'Failing row' });
+  expectNone(answer, { constraint: 'canary', sql: 'ops.', file: '.ts' });
+});
 
 it(
   '[SEC-1] [AV-8] a start that fails says why without the secrets that it was given',
