@@ -1,9 +1,11 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { documentOperation } from '#src/adapters/inbound/http/openapi-operation.ts';
 import { type Deprecation, deprecation } from '#src/adapters/inbound/http/plugins/deprecation.ts';
 import { problemDetails } from '#src/adapters/inbound/http/plugins/problem-details.ts';
 import { HttpError } from '#src/adapters/inbound/http/problems/http-error.ts';
 import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { ANY_LOAD, testApi } from './setup.ts';
 
 const STATED: Deprecation = { since: '2026-03-01', sunset: '2027-03-01', successor: '/v2/things' };
 const HEADERS = {
@@ -106,5 +108,45 @@ describe('[API-2] the contract', () => {
     expect(documented).toMatchObject({ description: 'An old one.' });
     expect(documented).not.toHaveProperty('deprecated');
     expect(documented).not.toHaveProperty('x-sunset');
+  });
+});
+
+/** The service itself, as if an operation of its were deprecated. */
+async function serviceWith(stated: Deprecation, options: Parameters<typeof testApi>[0] = {}) {
+  const deprecate = (message: unknown): void => {
+    const { fastify } = message as { fastify: FastifyInstance };
+    fastify.addHook('onRoute', ({ url, config }) => {
+      if (url === '/v1/workers' && config) config.deprecation = stated;
+    });
+  };
+  subscribe('fastify.initialization', deprecate);
+  onTestFinished(() => {
+    unsubscribe('fastify.initialization', deprecate);
+  });
+  return await testApi(options);
+}
+
+const NOBODY = { authenticatedPerMinute: 0, anonymousPerMinute: 0 };
+
+describe('[API-2] a deprecated operation of the service says so', () => {
+  it.for([
+    ['when it answers', {}, {}, 200],
+    ['without a key', { headers: { authorization: '' } }, {}, 401],
+    ['beyond the limit', {}, { options: { limits: NOBODY } }, 429],
+    ['under too much load', {}, { options: { load: { ...ANY_LOAD, inFlight: 0 } } }, 503],
+  ] as const)('%s', async ([, request, options, status]) => {
+    const service = await serviceWith(STATED, options);
+    const { statusCode, headers } = await service.request({ url: '/v1/workers', ...request });
+    expect(statusCode).toBe(status);
+    expect(headers).toMatchObject(HEADERS);
+    expect((await service.request({ url: '/v1/queues' })).headers).not.toHaveProperty('deprecation');
+  });
+
+  it('in its contract', async () => {
+    const { app } = await serviceWith(STATED, { options: { docs: true } });
+    await app.ready();
+    const { paths = {} } = app.swagger();
+    expect(paths['/v1/workers']?.get).toMatchObject({ deprecated: true, 'x-sunset': '2027-03-01' });
+    expect(paths['/v1/queues']?.get).not.toHaveProperty('deprecated');
   });
 });

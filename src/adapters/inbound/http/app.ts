@@ -9,6 +9,7 @@ import { acceptable } from './plugins/acceptable.ts';
 import { authentication } from './plugins/authentication.ts';
 import { clientAddress } from './plugins/client-address.ts';
 import { cors } from './plugins/cors.ts';
+import { deprecation } from './plugins/deprecation.ts';
 import { health } from './plugins/health.ts';
 import { type Load, loadShedding } from './plugins/load-shedding.ts';
 import { metrics } from './plugins/metrics.ts';
@@ -75,6 +76,7 @@ export async function buildApp(
     });
     await api.register(routePolicy);
     await api.register(acceptable);
+    await api.register(deprecation);
     await api.register(notFound);
     if (options.docs) await api.register((await import('./plugins/docs.ts')).docs);
     await api.register(v1, { prefix: '/v1', queue: dependencies.queue });
