@@ -25,5 +25,20 @@ export const noTracing: Tracing = {
   startSpan: ({ traceId }) => ({ traceparent: `00-${traceId}-${newSpanId()}-00`, end: () => {} }),
 };
 
-/** The second half of a UUID begins with its variant, so it is never all zeros. */
-const newSpanId = (): string => crypto.randomUUID().slice(19).replace('-', '');
+const POOL_BYTES = 4096;
+let pool = '';
+let used = 0;
+
+/** Random in lower-case hex. Drawn for many ids at a time: each draw and each conversion costs more than an id. */
+function randomHex(digits: number): string {
+  if (used + digits > pool.length) {
+    pool = Buffer.from(crypto.getRandomValues(new Uint8Array(POOL_BYTES))).toString('hex');
+    used = 0;
+  }
+  used += digits;
+  return pool.slice(used - digits, used);
+}
+
+/** As in W3C Trace Context, section 3.2.2.3; to draw the invalid one, all zeros, is less likely than to guess a key. */
+export const newTraceId = (): string => randomHex(32);
+const newSpanId = (): string => randomHex(16);

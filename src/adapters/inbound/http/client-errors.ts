@@ -5,7 +5,7 @@ import { Counter, type Registry } from 'prom-client';
 import { HttpError, type HttpErrorCode } from './problems/http-error.ts';
 import { SECURITY_HEADERS } from './plugins/security-headers.ts';
 import { SHA_HEADER } from './plugins/sha-header.ts';
-import { newTraceId } from './plugins/trace-context.ts';
+import { newTraceId } from '#src/application/tracing.ts';
 import { PROBLEM_MEDIA_TYPE, problemOf, refusalOf } from './problems/problems.ts';
 
 const CODE_OF_ERROR: Readonly<Record<string, HttpErrorCode>> = {

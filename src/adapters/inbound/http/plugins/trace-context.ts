@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { newTraceId } from '#src/application/tracing.ts';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import fp from 'fastify-plugin';
 
@@ -21,8 +21,6 @@ export const parentSpanIdOf = ({ headers }: IncomingMessage): string | undefined
 
 const traceparentOf = ({ traceparent }: IncomingHttpHeaders) =>
   typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent) : null;
-
-export const newTraceId = (): string => randomUUID().replaceAll('-', '');
 
 /**
  * OBS-3: tells the client the trace id. It is the id of the request from its first moment, and so in every line of the
