@@ -119,20 +119,62 @@ begin
   end if;
 end $$;
 
+create function ops.trace_for_jobs() returns text
+language sql volatile
+return coalesce(ops.current_trace(), replace(gen_random_uuid()::text, '-', ''));
+
+create function ops.fault_of_job(
+  p_trace_id text, p_type text, p_payload jsonb, p_priority integer, p_run_at timestamptz, p_unique_key text, p_max_attempts integer
+) returns text
+language sql immutable
+return case
+  when p_trace_id !~ '^[0-9a-f]{32}$' then 'ops.trace_id must be 32 lower-case hex digits'
+  when coalesce(length(p_type), 0) not between 1 and 100 then 'type must have 1 to 100 characters'
+  when p_payload is null then 'payload is required'
+  when p_priority not between -100 and 100 then 'priority must be -100 (least urgent) to 100 (most urgent)'
+  when not isfinite(p_run_at) then 'run_at must be a finite time'
+  when length(p_unique_key) not between 1 and 200 then 'the unique key must have 1 to 200 characters'
+  when p_max_attempts not between 1 and 100 then 'max_attempts must be 1 to 100'
+end;
+
+-- A run_at in the past means now: nobody overtakes by it. A payload may be JSON's null.
+create function ops.insert_job(
+  p_id uuid, p_trace_id text,
+  p_type text, p_payload jsonb, p_priority integer, p_run_at timestamptz, p_unique_key text, p_max_attempts integer,
+  out created boolean, out job ops.job
+) language plpgsql
+as $$
+begin
+  -- The job with the same key may finish between the insert and the look-up: then try again.
+  loop
+    insert into ops.job (id, type, payload, priority, run_at, unique_key, max_attempts, organization_id, created_by, trace_id)
+    values (p_id, p_type, p_payload, coalesce(p_priority, 0), greatest(p_run_at, now()),
+            p_unique_key, coalesce(p_max_attempts, 5), ops.current_organization(), ops.current_actor(), p_trace_id)
+    on conflict (organization_id, type, unique_key) where unique_key is not null and status in ('pending', 'processing')
+    do nothing
+    returning * into job;
+    created := found;
+    exit when found;
+    select * into job from ops.job j
+     where j.organization_id is not distinct from ops.current_organization()
+       and j.type = p_type and j.unique_key = p_unique_key and j.status in ('pending', 'processing');
+    exit when found;
+  end loop;
+end $$;
+
 -- Keys are inserted in their own order: two batches with the same keys wait for each other, but never deadlock. The ids
--- are in the order of the batch, and so are the claims of what is equally urgent. A run_at in the past means now: nobody
--- overtakes by it. A payload may be JSON's null.
+-- are in the order of the batch, and so are the claims of what is equally urgent.
 create function ops.insert_jobs(p_jobs jsonb) returns table (ordinal bigint, created boolean, job ops.job)
 language plpgsql
 as $$
 declare
-  v_trace text := coalesce(ops.current_trace(), replace(gen_random_uuid()::text, '-', ''));
-  v_wake  boolean := false;
-  v_item  record;
+  v_trace  text := ops.trace_for_jobs();
+  v_wake   boolean := false;
+  v_item   record;
+  v_queued record;
 begin
   perform ops.refuse(case
     when jsonb_typeof(p_jobs) is distinct from 'array' then 'p_jobs must be a JSON array'
-    when v_trace !~ '^[0-9a-f]{32}$' then 'ops.trace_id must be 32 lower-case hex digits'
   end);
   for v_item in
     with item as materialized (
@@ -142,33 +184,17 @@ begin
                                                        max_attempts integer))
              with ordinality as i (element, type, priority, run_at, unique_key, max_attempts, ordinal)
     )
-    select * from item order by item.unique_key, item.type, item.ordinal
+    select item.*, ops.fault_of_job(v_trace, type, payload, priority, run_at, unique_key, max_attempts) as fault
+      from item order by item.unique_key, item.type, item.ordinal
   loop
-    perform ops.refuse('job ' || v_item.ordinal || ': ' || case
-      when coalesce(length(v_item.type), 0) not between 1 and 100 then 'type must have 1 to 100 characters'
-      when v_item.payload is null then 'payload is required'
-      when v_item.priority not between -100 and 100 then 'priority must be -100 (least urgent) to 100 (most urgent)'
-      when not isfinite(v_item.run_at) then 'run_at must be a finite time'
-      when length(v_item.unique_key) not between 1 and 200 then 'the unique key must have 1 to 200 characters'
-      when v_item.max_attempts not between 1 and 100 then 'max_attempts must be 1 to 100'
-    end);
-
-    -- The job with the same key may finish between the insert and the look-up: then try again.
-    loop
-      insert into ops.job (id, type, payload, priority, run_at, unique_key, max_attempts, organization_id, created_by, trace_id)
-      values (v_item.id, v_item.type, v_item.payload, coalesce(v_item.priority, 0), greatest(v_item.run_at, now()),
-              v_item.unique_key, coalesce(v_item.max_attempts, 5), ops.current_organization(), ops.current_actor(), v_trace)
-      on conflict (organization_id, type, unique_key) where unique_key is not null and status in ('pending', 'processing')
-      do nothing
-      returning * into job;
-      created := found;
-      exit when found;
-      select * into job from ops.job j
-       where j.organization_id is not distinct from ops.current_organization()
-         and j.type = v_item.type and j.unique_key = v_item.unique_key and j.status in ('pending', 'processing');
-      exit when found;
-    end loop;
+    if v_item.fault is not null then
+      perform ops.refuse('job ' || v_item.ordinal || ': ' || v_item.fault);
+    end if;
+    v_queued := ops.insert_job(v_item.id, v_trace, v_item.type, v_item.payload, v_item.priority, v_item.run_at,
+                               v_item.unique_key, v_item.max_attempts);
     ordinal := v_item.ordinal;
+    created := v_queued.created;
+    job := v_queued.job;
     v_wake := v_wake or created and job.run_at <= now();
     return next;
   end loop;
@@ -185,14 +211,38 @@ as $$
   select q.created, q.job from ops.insert_jobs(p_jobs) q order by q.ordinal;
 $$;
 
-create function ops.insert_job(p_type text, p_payload jsonb, p_priority integer, p_run_at timestamptz, p_unique_key text)
-returns uuid
-language sql
+-- One job, and nobody is woken: a NOTIFY lets its transactions commit one at a time only, so who queues many jobs in
+-- transactions of their own notifies the channel ops_job_ready when they are committed.
+create function ops.queue_one_job(
+  p_type text, p_payload jsonb, p_priority integer, p_run_at timestamptz, p_unique_key text, p_max_attempts integer,
+  out created boolean, out job ops.job
+) language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
-  select ops.refuse(case when p_payload is null then 'payload is required' end);
-  select (q.job).id from ops.insert_jobs(jsonb_build_array(jsonb_build_object(
-    'type', p_type, 'payload', p_payload, 'priority', p_priority, 'run_at', p_run_at, 'unique_key', p_unique_key))) q;
-$$;
+declare
+  v_trace  text := ops.trace_for_jobs();
+  v_fault  text := ops.fault_of_job(v_trace, p_type, p_payload, p_priority, p_run_at, p_unique_key, p_max_attempts);
+  v_queued record;
+begin
+  if v_fault is not null then
+    perform ops.refuse(v_fault);
+  end if;
+  v_queued := ops.insert_job(ops.uuid_v7(), v_trace, p_type, p_payload, p_priority, p_run_at, p_unique_key, p_max_attempts);
+  created := v_queued.created;
+  job := v_queued.job;
+end $$;
+
+create function ops.queue_and_wake(p_type text, p_payload jsonb, p_priority integer, p_run_at timestamptz, p_unique_key text)
+returns uuid
+language plpgsql
+as $$
+declare
+  v_queued record := ops.queue_one_job(p_type, p_payload, p_priority, p_run_at, p_unique_key, null);
+begin
+  if v_queued.created and (v_queued.job).run_at <= now() then
+    perform pg_notify('ops_job_ready', '');
+  end if;
+  return (v_queued.job).id;
+end $$;
 
 create function ops.queue_job(
   p_type     text,
@@ -202,7 +252,7 @@ create function ops.queue_job(
 ) returns uuid
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
-  select ops.insert_job(p_type, p_payload, p_priority, p_run_at, null);
+  select ops.queue_and_wake(p_type, p_payload, p_priority, p_run_at, null);
 $$;
 comment on function ops.queue_job is 'Queues a job in the caller''s transaction; it runs only if that commits.';
 
@@ -215,7 +265,7 @@ create function ops.queue_job_idempotent(
 ) returns uuid
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
-  select ops.insert_job(p_type, p_payload, p_priority, p_run_at, coalesce(p_idempotency_key, ''));
+  select ops.queue_and_wake(p_type, p_payload, p_priority, p_run_at, coalesce(p_idempotency_key, ''));
 $$;
 comment on function ops.queue_job_idempotent is 'The id of the unfinished job with that key, queued if there is none.';
 
@@ -550,8 +600,8 @@ begin
   execute format('grant select on ops.jobs, ops.queues, ops.queue_pauses, ops.workers to %I, %I', v_api, v_readonly);
   execute format('grant execute on function ops.queue_jobs(jsonb), ops.queue_job(text, jsonb, integer, timestamptz),
     ops.queue_job_idempotent(text, jsonb, text, integer, timestamptz) to %I, %I', v_api, v_worker);
-  execute format('grant execute on function ops.cancel_job(uuid), ops.retry_job(uuid), ops.pause_queue(text),
-    ops.resume_queue(text) to %I', v_api);
+  execute format('grant execute on function ops.queue_one_job(text, jsonb, integer, timestamptz, text, integer),
+    ops.cancel_job(uuid), ops.retry_job(uuid), ops.pause_queue(text), ops.resume_queue(text) to %I', v_api);
   execute format('grant execute on function ops.claim_jobs(text[], integer, integer, text),
     ops.claim_pending_job(text[], integer, text), ops.update_job_status(uuid, text, text, integer),
     ops.complete_jobs(jsonb), ops.reap_stuck_jobs(integer), ops.register_heartbeat(text, text, text, text),

@@ -31,6 +31,7 @@ export interface JobFilter {
 
 /** Statements on the queue, each within the organisation of the transaction's context. */
 export interface QueueStore {
+  queueJob(job: NewJob): Statement<QueuedJob>;
   /** In the order given, all or none. */
   queueJobs(jobs: readonly NewJob[]): Statement<QueuedJob[]>;
   findJob(id: string): Statement<Job | undefined>;

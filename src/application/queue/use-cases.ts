@@ -30,10 +30,7 @@ export function queueUseCases({ transactions, store, registry }: Dependencies) {
   return {
     /** @throws DomainError `job_type_unknown`, `payload_invalid` */
     async queueJob(context: RequestContext, request: JobRequest): Promise<QueuedJob> {
-      const job = accept(registry, request, '');
-      const [queued] = await transactions.transaction(context, store.queueJobs([job]));
-      if (!queued) throw new Error('The database queued no job and reported no error.');
-      return queued;
+      return await transactions.transaction(context, store.queueJob(accept(registry, request, '')));
     },
 
     /** All or none. @throws DomainError `job_type_unknown`, `payload_invalid` for the first faulty job */
@@ -125,10 +122,12 @@ function accept(registry: JobRegistry, request: JobRequest, pointer: string): Ne
   }
   // What was sent is kept, not what was parsed: defaults belong to the code that runs the job.
   const payload = request.payload;
-  const unstorable = findUnstorable(payload, `${pointer}/payload`);
+  const unstorable = findUnstorable(payload);
   if (unstorable !== undefined) {
     const detail = 'Text must not contain NUL characters or lone surrogates.';
-    throw new DomainError('payload_invalid', detail, { fields: [{ pointer: unstorable, detail }] });
+    throw new DomainError('payload_invalid', detail, {
+      fields: [{ pointer: `${pointer}/payload${unstorable}`, detail }],
+    });
   }
   return { ...request, maxAttempts: retry.maxAttempts };
 }

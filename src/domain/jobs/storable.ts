@@ -14,13 +14,13 @@ export function toStorableJson(value: JsonValue): JsonValue {
 }
 
 /** JSON pointer to the first string (or key's object) that PostgreSQL cannot store, undefined if there is none. */
-export function findUnstorable(value: JsonValue, pointer = ''): string | undefined {
-  if (typeof value === 'string') return isStorable(value) ? undefined : pointer;
+export function findUnstorable(value: JsonValue): string | undefined {
+  if (typeof value === 'string') return isStorable(value) ? undefined : '';
   if (typeof value !== 'object' || value === null) return undefined;
   for (const [key, item] of Object.entries(value)) {
-    if (!isStorable(key)) return pointer;
-    const found = findUnstorable(item, pointerTo(pointer, key));
-    if (found !== undefined) return found;
+    if (!isStorable(key)) return '';
+    const found = findUnstorable(item);
+    if (found !== undefined) return pointerTo('', key) + found;
   }
   return undefined;
 }

@@ -56,6 +56,12 @@ describe('[Q-1] functions beside them', () => {
       result: 'uuid',
     },
     {
+      name: 'queue_one_job',
+      arguments:
+        'p_type text, p_payload jsonb, p_priority integer, p_run_at timestamp with time zone, p_unique_key text, p_max_attempts integer, OUT created boolean, OUT job ops.job',
+      result: 'record',
+    },
+    {
       name: 'queue_jobs',
       arguments: 'p_jobs jsonb',
       result: expect.stringMatching(/^TABLE\(created boolean, job /),

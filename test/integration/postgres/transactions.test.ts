@@ -1,7 +1,11 @@
 import { afterAll, expect, it } from 'vitest';
 import { createPool, query } from '#src/adapters/outbound/postgres/pool.ts';
 import { postgresQueueStore as store } from '#src/adapters/outbound/postgres/queue-store.ts';
-import { type SqlStatement, postgresTransactions } from '#src/adapters/outbound/postgres/transactions.ts';
+import {
+  type SqlStatement,
+  inContext,
+  postgresTransactions,
+} from '#src/adapters/outbound/postgres/transactions.ts';
 import { testDatabase } from '../../support/database.ts';
 import { tcpProxy } from '../../support/tcp-proxy.ts';
 
@@ -27,10 +31,12 @@ const context = {
   actor: 'api_key:test',
 };
 const job = (payload: number) => ({ type: 'test.job', payload, maxAttempts: 3 });
+const SETTINGS = `select json_build_object(
+  'trace', ops.current_trace(), 'organization', ops.current_organization(), 'actor', ops.current_actor())`;
 const settings: SqlStatement<unknown> = {
-  text: 'select ops.current_trace() as trace, ops.current_organization() as organization, ops.current_actor() as actor',
+  text: inContext(SETTINGS, 0),
   values: [],
-  read: ([row]) => row,
+  read: (value) => value,
 };
 const listed = async () => await transaction(context, store.listJobs({}, undefined, 100));
 
@@ -45,13 +51,14 @@ it('[OBS-3] sets trace id, organisation and actor in the statement that has the 
 it('leaves no setting behind on the pooled connection', async () => {
   await transaction(context, settings);
   await transaction(context, async (run) => await run(settings));
-  expect(await query(pool, settings)).toEqual([{ trace: null, organization: null, actor: null }]);
+  const [row] = await query(pool, { text: SETTINGS, values: [] });
+  expect(row).toEqual({ json_build_object: { trace: null, organization: null, actor: null } });
 });
 
 it('queues a job in one round trip', async () => {
   await listed();
   const before = proxy.requests;
-  await transaction(context, store.queueJobs([job(1)]));
+  await transaction(context, store.queueJob({ ...job(1), runAt: '2099-01-01T00:00:00Z' }));
   expect(proxy.requests - before).toBe(1);
 });
 
@@ -99,7 +106,11 @@ it('does not ask a server that fell silent in a transaction to roll back', async
 });
 
 it('says database_unavailable when a statement takes too long, and does not reuse its connection', async () => {
-  const slow: SqlStatement<void> = { text: 'select pg_sleep(5)', values: [], read: () => {} };
+  const slow: SqlStatement<void> = {
+    text: inContext('select null from pg_sleep(5)', 0),
+    values: [],
+    read: () => {},
+  };
   await expect(transaction(context, slow)).rejects.toMatchObject({ code: 'database_unavailable' });
   expect(await transaction(context, settings)).toMatchObject({ actor: context.actor });
 });

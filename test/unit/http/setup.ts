@@ -44,6 +44,7 @@ export const JOB: Job = {
 const statement = <T>(answer: T) => ({ answer }) as Statement<T>;
 
 const STORE: QueueStore = {
+  queueJob: () => statement({ job: JOB, created: true }),
   queueJobs: (jobs) => statement(jobs.map(() => ({ job: JOB, created: true }))),
   findJob: () => statement(JOB),
   listJobs: (_filter, _after, limit) => statement(Array.from({ length: limit }, () => JOB)),

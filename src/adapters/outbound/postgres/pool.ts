@@ -1,4 +1,4 @@
-import { type ClientConfig, type CustomTypesConfig, Pool, types as pgTypes } from 'pg';
+import { type ClientConfig, type CustomTypesConfig, Pool, type QueryConfig, types as pgTypes } from 'pg';
 import { isConnectionError, translateError } from './errors.ts';
 
 export interface PoolOptions {
@@ -14,7 +14,7 @@ export interface PoolOptions {
 
 export interface SqlQuery {
   /** Set for a fixed text: the server then plans it once a connection. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly text: string;
   readonly values: readonly unknown[];
 }
@@ -67,6 +67,13 @@ export function createPool(options: PoolOptions): Pool {
   return pool;
 }
 
+/** The library takes a list that may be written to. */
+const configOf = ({ name, text, values }: SqlQuery): QueryConfig => ({
+  name,
+  text,
+  values: values as unknown[],
+});
+
 export interface Session {
   /** @throws DomainError `database_unavailable`; DatabaseError for what the statement itself did wrong */
   query(query: SqlQuery): Promise<Row[]>;
@@ -84,9 +91,8 @@ export async function withSession<T>(pool: Pool, work: (session: Session) => Pro
   const client = await pool.connect().catch(failed);
   try {
     return await work({
-      async query({ name, text, values }) {
-        const config = { ...(name !== undefined && { name }), text, values: [...values] };
-        const { rows } = await client.query<Row>(config).catch(failed);
+      async query(statement) {
+        const { rows } = await client.query<Row>(configOf(statement)).catch(failed);
         return rows;
       },
       get broken() {
@@ -98,6 +104,23 @@ export async function withSession<T>(pool: Pool, work: (session: Session) => Pro
   }
 }
 
-/** One statement as a transaction of its own. */
-export const query = async (pool: Pool, statement: SqlQuery): Promise<Row[]> =>
-  await withSession(pool, async (session) => await session.query(statement));
+/**
+ * One statement as a transaction of its own. By callbacks, because this is the way of nearly every request and each promise
+ * of the library brings a second one and a stack trace.
+ *
+ * @throws like `Session.query`
+ */
+export const query = (pool: Pool, statement: SqlQuery): Promise<Row[]> =>
+  new Promise((resolve, reject) => {
+    pool.connect((noClient, client, release) => {
+      if (!client) {
+        reject(translateError(noClient));
+        return;
+      }
+      client.query<Row>(configOf(statement), (error: Error | null, result) => {
+        release(error !== null && isConnectionError(error));
+        if (error) reject(translateError(error));
+        else resolve(result.rows);
+      });
+    });
+  });

@@ -1,5 +1,5 @@
 import type { JobFilter, JobPosition, NewJob, QueueStore, QueuedJob } from '#src/application/queue/ports.ts';
-import type { Job, Queue, Worker } from '#src/domain/jobs/job.ts';
+import type { Job, Queue, Timestamp, Worker } from '#src/domain/jobs/job.ts';
 import {
   type Compilable,
   DummyDriver,
@@ -11,7 +11,7 @@ import {
 } from 'kysely';
 import type { Row } from './pool.ts';
 import type { DB } from './schema.ts';
-import type { SqlStatement } from './transactions.ts';
+import { type SqlStatement, inContext } from './transactions.ts';
 
 /** Only composes text; the transactions run it. */
 const build = new Kysely<DB>({
@@ -44,35 +44,66 @@ const columnsOfJob = COLUMNS.map((column) => `(job).${column}`).join(', ');
 
 /** Writes are the functions of the migrations, reads compose over the views of the organisation. */
 export const postgresQueueStore: QueueStore = {
-  queueJobs: (jobs) =>
-    call(
-      'queue_jobs',
-      `select created, ${columnsOfJob} from ops.queue_jobs($1)`,
-      [JSON.stringify(jobs.map(toInput))],
-      (rows) => rows.map((row): QueuedJob => ({ job: toJob(row), created: row['created'] === true })),
-    ),
-  findJob: (id) => call('find_job', `select ${columns} from ops.jobs where id = $1`, [id], firstJob),
-  listJobs: (filter, after, limit) => read(jobPage(filter, after, limit), (rows) => rows.map(toJob)),
-  cancelJob: (id) => call('cancel_job', `select ${columns} from ops.cancel_job($1)`, [id], firstJob),
-  retryJob: (id) => call('retry_job', `select ${columns} from ops.retry_job($1)`, [id], firstJob),
-  listQueues: () => read(queues, (rows) => rows.map(toQueue)),
-  pauseQueue: (type) => call('pause_queue', 'select ops.pause_queue($1)', [type], () => {}),
-  resumeQueue: (type) => call('resume_queue', 'select ops.resume_queue($1)', [type], () => {}),
-  listWorkers: () => read(workers, (rows) => rows.map(toWorker)),
+  queueJob: ({ type, payload, priority, runAt, uniqueKey, maxAttempts }) =>
+    queueOneJob([type, JSON.stringify(payload), priority, runAt, uniqueKey, maxAttempts]),
+  queueJobs: (jobs) => queueJobs([JSON.stringify(jobs.map(toInput))]),
+  findJob: (id) => findJob([id]),
+  listJobs: (filter, after, limit) => rows(jobPage(filter, after, limit), toJob),
+  cancelJob: (id) => cancelJob([id]),
+  retryJob: (id) => retryJob([id]),
+  listQueues: () => rows(queues, toQueue),
+  pauseQueue: (type) => pauseQueue([type]),
+  resumeQueue: (type) => resumeQueue([type]),
+  listWorkers: () => rows(workers, toWorker),
 };
 
-/** A fixed text: prepared once a connection. */
-const call = <T>(
+/** A fixed text: composed once, prepared once a connection. */
+function fixed<T>(
   name: string,
-  text: string,
-  values: readonly unknown[],
-  rowsTo: (rows: Row[]) => T,
-): SqlStatement<T> => ({ name, text, values, read: rowsTo });
-
-function read<T>(query: Compilable, rowsTo: (rows: Row[]) => T): SqlStatement<T> {
-  const { sql, parameters } = query.compile();
-  return { text: sql, values: parameters, read: rowsTo };
+  query: string,
+  parameters: number,
+  read: (value: unknown) => T,
+  wakes?: (result: T) => boolean,
+) {
+  const text = inContext(query, parameters);
+  return (values: readonly unknown[]): SqlStatement<T> => ({ name, text, values, read, wakes });
 }
+
+function rows<T>(query: Compilable, toOne: (row: Row) => T): SqlStatement<T[]> {
+  const { sql: text, parameters } = query.compile();
+  return {
+    text: inContext(listOf(text), parameters.length),
+    values: parameters,
+    read: (value) => (value as Row[]).map(toOne),
+  };
+}
+
+const oneOf = (query: string): string => `select to_json(one) from (${query}) one`;
+const listOf = (query: string): string => `select coalesce(json_agg(one), '[]') from (${query}) one`;
+
+const toQueuedJob = (row: Row): QueuedJob => ({ job: toJob(row), created: row['created'] === true });
+const jobIfAny = (row: unknown): Job | undefined => (row === null ? undefined : toJob(row as Row));
+const nothing = (): void => {};
+
+const queueOneJob = fixed(
+  'queue_one_job',
+  oneOf(`select created, ${columnsOfJob} from ops.queue_one_job($1, $2, $3, $4, $5, $6)`),
+  6,
+  (row) => toQueuedJob(row as Row),
+  // One that waits for its time is found when that has come.
+  ({ created, job }) => created && job.runAt === job.createdAt,
+);
+const queueJobs = fixed(
+  'queue_jobs',
+  listOf(`select created, ${columnsOfJob} from ops.queue_jobs($1)`),
+  1,
+  (list) => (list as Row[]).map(toQueuedJob),
+);
+const findJob = fixed('find_job', oneOf(`select ${columns} from ops.jobs where id = $1`), 1, jobIfAny);
+const cancelJob = fixed('cancel_job', oneOf(`select ${columns} from ops.cancel_job($1)`), 1, jobIfAny);
+const retryJob = fixed('retry_job', oneOf(`select ${columns} from ops.retry_job($1)`), 1, jobIfAny);
+const pauseQueue = fixed('pause_queue', 'select null from ops.pause_queue($1)', 1, nothing);
+const resumeQueue = fixed('resume_queue', 'select null from ops.resume_queue($1)', 1, nothing);
 
 /** Newest first along the index (organization_id, created_at desc, id desc). */
 function jobPage(filter: JobFilter, after: JobPosition | undefined, limit: number) {
@@ -119,7 +150,12 @@ const toInput = ({ type, payload, priority, runAt, uniqueKey, maxAttempts }: New
   max_attempts: maxAttempts,
 });
 
-const firstJob = ([row]: Row[]): Job | undefined => row && toJob(row);
+/** JSON has a time of UTC with an offset of zeros. */
+const toTime = (text: unknown): Timestamp => {
+  const time = text as string;
+  return time.endsWith('+00:00') ? `${time.slice(0, -6)}Z` : time;
+};
+const toTimeIfAny = (text: unknown): Timestamp | null => (text === null ? null : toTime(text));
 
 const toJob = (row: Row): Job => ({
   id: row['id'] as Job['id'],
@@ -128,10 +164,10 @@ const toJob = (row: Row): Job => ({
   priority: row['priority'] as Job['priority'],
   attempts: row['attempts'] as Job['attempts'],
   maxAttempts: row['max_attempts'] as Job['maxAttempts'],
-  createdAt: row['created_at'] as Job['createdAt'],
-  runAt: row['run_at'] as Job['runAt'],
-  startedAt: row['started_at'] as Job['startedAt'],
-  finishedAt: row['finished_at'] as Job['finishedAt'],
+  createdAt: toTime(row['created_at']),
+  runAt: toTime(row['run_at']),
+  startedAt: toTimeIfAny(row['started_at']),
+  finishedAt: toTimeIfAny(row['finished_at']),
   lastError: row['last_error'] as Job['lastError'],
   result: row['result'] as Job['result'],
   traceId: row['trace_id'] as Job['traceId'],
@@ -151,6 +187,6 @@ const toWorker = (row: Row): Worker => ({
   type: row['type'] as Worker['type'],
   status: row['status'] as Worker['status'],
   alive: row['alive'] as Worker['alive'],
-  startedAt: row['started_at'] as Worker['startedAt'],
-  lastSeenAt: row['last_seen_at'] as Worker['lastSeenAt'],
+  startedAt: toTime(row['started_at']),
+  lastSeenAt: toTime(row['last_seen_at']),
 });

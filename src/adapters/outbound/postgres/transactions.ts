@@ -1,56 +1,73 @@
 import type { RequestContext } from '#src/application/context.ts';
 import type { Run, Statement, Transactions } from '#src/application/transactions.ts';
 import type { Pool } from 'pg';
-import { type Row, type SqlQuery, query, withSession } from './pool.ts';
+import { type SqlQuery, query, withSession } from './pool.ts';
+import { workerWakeUp } from './worker-wake-up.ts';
 
-/** What a `Statement` is here. */
+/** What a `Statement` is here: `text` is of `inContext`, `values` are its own. */
 export interface SqlStatement<T> extends Statement<T>, SqlQuery {
-  read(rows: Row[]): T;
+  read(value: unknown): T;
+  /** Whether there is something new for the workers, once it is committed. */
+  readonly wakes?: ((result: T) => boolean) | undefined;
 }
 
 /**
- * Gives a statement the context as transaction-local settings, in the same round trip. The lateral join makes the
- * server set them before it looks at the statement; `offset 0` keeps the planner from pulling the two together.
+ * Gives a query the context as transaction-local settings, in the same round trip: `case` makes the server set them before
+ * it looks at the query. One row of one column, so that the client has next to nothing to do for it.
+ *
+ * @param text of a query of one value; its parameters are followed by trace id, organisation and actor
  */
-function inContext({ name, text, values }: SqlQuery, context: RequestContext): SqlQuery {
-  const next = values.length + 1;
+export const inContext = (text: string, parameters: number): string =>
+  `select case when set_config('ops.trace_id', $${parameters + 1}, true) is not null
+     and set_config('ops.organization_id', $${parameters + 2}, true) is not null
+     and set_config('ops.actor', $${parameters + 3}, true) is not null
+  then (${text}) end as value`;
+
+export function postgresTransactions(pool: Pool): Transactions {
+  const wakeWorkers = workerWakeUp(pool);
+
+  async function single<T>(context: RequestContext, statement: SqlStatement<T>): Promise<T> {
+    const [row] = await query(pool, withContext(statement, context));
+    const result = statement.read(row?.['value']);
+    if (statement.wakes?.(result) === true) wakeWorkers();
+    return result;
+  }
+
+  async function several<T>(context: RequestContext, work: (run: Run) => Promise<T>): Promise<T> {
+    let wakes = false;
+    const result = await withSession(pool, async (session) => {
+      await session.query(BEGIN);
+      try {
+        const done = await work(async (statement) => {
+          const sql = sqlOf(statement);
+          const [row] = await session.query(withContext(sql, context));
+          const one = sql.read(row?.['value']);
+          wakes ||= sql.wakes?.(one) === true;
+          return one;
+        });
+        await session.query(COMMIT);
+        return done;
+      } catch (error) {
+        // A lost connection has rolled back already. One that is lost by this is not used again; the first error says why.
+        if (!session.broken) await Promise.allSettled([session.query(ROLLBACK)]);
+        throw error;
+      }
+    });
+    if (wakes) wakeWorkers();
+    return result;
+  }
+
   return {
-    ...(name && { name }),
-    text: `with context as materialized (
-  select set_config('ops.trace_id', $${next}, true), set_config('ops.organization_id', $${next + 1}, true),
-         set_config('ops.actor', $${next + 2}, true) as actor
-)
-select statement.* from context cross join lateral (
-  select inner_statement.* from (${text}) inner_statement where context.actor is not null offset 0
-) statement`,
-    values: [...values, context.traceId, context.organizationId, context.actor],
+    transaction: (context, work) =>
+      typeof work === 'function' ? several(context, work) : single(context, sqlOf(work)),
   };
 }
 
-export const postgresTransactions = (pool: Pool): Transactions => ({
-  async transaction<T>(context: RequestContext, work: Statement<T> | ((run: Run) => Promise<T>)): Promise<T> {
-    if (typeof work === 'function') return await several(pool, context, work);
-    const statement = sqlOf(work);
-    return statement.read(await query(pool, inContext(statement, context)));
-  },
+const withContext = <T>({ name, text, values }: SqlStatement<T>, context: RequestContext): SqlQuery => ({
+  name,
+  text,
+  values: [...values, context.traceId, context.organizationId, context.actor],
 });
-
-const several = async <T>(pool: Pool, context: RequestContext, work: (run: Run) => Promise<T>): Promise<T> =>
-  await withSession(pool, async (session) => {
-    await session.query(BEGIN);
-    try {
-      const result = await work(async (statement) => {
-        const sql = sqlOf(statement);
-        return sql.read(await session.query(inContext(sql, context)));
-      });
-      await session.query(COMMIT);
-      return result;
-    } catch (error) {
-      // A lost connection has rolled back already. One that is lost by this is not used again; the first error says why.
-      if (!session.broken) await Promise.allSettled([session.query(ROLLBACK)]);
-      throw error;
-    }
-  });
 
 const BEGIN: SqlQuery = { text: 'begin', values: [] };
 const COMMIT: SqlQuery = { text: 'commit', values: [] };

@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import { Client } from 'pg';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ORGANIZATION, connectQueue, newType, only } from './queue.ts';
+
+const queue = await connectQueue();
+const { api, job, claim } = queue;
+
+interface Queued {
+  readonly created: boolean;
+  readonly id: string;
+}
+
+/** In the order of the function's parameters; what is left out is NULL. */
+const queueOne = async (type: unknown, ...[payload = '{}', priority, runAt, key, attempts]: unknown[]) =>
+  only(
+    await api()<Queued>`
+      select created, (job).id from ops.queue_one_job(${type}, ${payload}, ${priority}, ${runAt}, ${key}, ${attempts})`,
+  );
+
+describe('ops.queue_one_job', () => {
+  it('queues what it is given, as whom the transaction says', async () => {
+    const type = newType();
+    const context = { trace_id: '0af7651916cd43dd8448eb211c80319c', actor: 'api_key:test' };
+    const { id } = only(
+      await api(context)<Queued>`
+        select (job).id from ops.queue_one_job(${type}, '[null]', 7, '2099-01-01Z', 'k', 3)`,
+    );
+    expect(await job(id)).toMatchObject({
+      type,
+      status: 'pending',
+      payload: [null],
+      priority: 7,
+      run_at: new Date('2099-01-01'),
+      unique_key: 'k',
+      attempts: 0,
+      max_attempts: 3,
+      organization_id: ORGANIZATION,
+      created_by: context.actor,
+      trace_id: context.trace_id,
+    });
+  });
+
+  it('treats NULL as left out', async () => {
+    const type = newType();
+    const { id, created } = await queueOne(type);
+    const row = await job(id);
+    expect(row).toMatchObject({ priority: 0, max_attempts: 5, run_at: row.created_at });
+    expect(created).toBe(true);
+    expect(await claim(type)).toMatchObject([{ job_id: id }]);
+  });
+
+  it('[Q-5] returns the unfinished job of its organisation, type and key', async () => {
+    const type = newType();
+    const first = await queueOne(type, '{}', null, null, 'k');
+    expect(await queueOne(type, '1', 5, null, 'k')).toEqual({ created: false, id: first.id });
+    const elsewhere = await api({
+      organization_id: randomUUID(),
+    })`select created from ops.queue_one_job(${type}, '{}', null, null, 'k', null)`;
+    expect(elsewhere).toEqual([{ created: true }]);
+  });
+
+  it.for([
+    ['no type', [null]],
+    ['an empty type', ['']],
+    ['a type of 101 characters', ['x'.repeat(101)]],
+    ['no payload', ['t', null]],
+    ['the priority 101', ['t', '{}', 101]],
+    ['the priority -101', ['t', '{}', -101]],
+    ['an infinite run_at', ['t', '{}', 0, 'infinity']],
+    ['an empty unique key', ['t', '{}', 0, null, '']],
+    ['a unique key of 201 characters', ['t', '{}', 0, null, 'x'.repeat(201)]],
+    ['max_attempts 0', ['t', '{}', 0, null, null, 0]],
+    ['max_attempts 101', ['t', '{}', 0, null, null, 101]],
+  ] as const)('refuses %s with 22023', async ([, [type, ...rest]]) => {
+    await expect(queueOne(type, ...rest)).rejects.toMatchObject({ code: '22023' });
+  });
+
+  it('refuses a trace id that is none with 22023', async () => {
+    const work = api({ trace_id: 'none' })`select ops.queue_one_job('t', '{}', null, null, null, null)`;
+    await expect(work).rejects.toMatchObject({ code: '22023' });
+  });
+});
+
+describe('a NOTIFY', () => {
+  const heard: string[] = [];
+  const listener = new Client({ connectionString: queue.urls.worker });
+  listener.on('notification', ({ channel }) => heard.push(channel));
+  afterAll(async () => await listener.end());
+
+  it('is left to the caller of ops.queue_one_job', async () => {
+    await listener.connect();
+    await listener.query('listen ops_job_ready; listen sentinel');
+    await queueOne(newType());
+    await api()`select pg_notify('sentinel', '')`;
+    await expect.poll(() => heard.at(-1), { interval: 5 }).toBe('sentinel');
+    expect(heard).toEqual(['sentinel']);
+  });
+});
