@@ -1,4 +1,5 @@
 import { PermanentFailure, RetryLater } from '#src/domain/jobs/failure.ts';
+import type { JsonValue } from '#src/domain/jobs/job.ts';
 import { z } from 'zod';
 import { defineJob } from './define-job.ts';
 
@@ -22,7 +23,8 @@ const payload = z.strictObject({
       const url = URL.parse(text);
       return url === null || (url.username === '' && url.password === '');
     }, 'Credentials in the URL are refused: use a header.'),
-  body: z.json(),
+  // Whatever JSON there is: what is checked was parsed from JSON.
+  body: z.custom<JsonValue>((body) => body !== undefined, 'Required.'),
   headers: z
     .record(
       z
