@@ -19,10 +19,16 @@ export function faultsOf(
   faults.push(...headerFaults(request, answer));
   if (answer.status === 405 && !answer.headers['allow']) faults.push('405 allows nothing');
   if (request.method === 'HEAD') return faults;
+  if (operation && !operation.answers.has(answer.status) && !ANYWHERE.has(answer.status)) {
+    faults.push(`${answer.status} is not in the contract of ${operation.id}`);
+  }
   if (answer.status >= 400) faults.push(...problemFaults(answer));
   else if (operation) faults.push(...successFaults(operation, answer));
   return faults;
 }
+
+/** What the headers or the value of a parameter can lead to before an operation is found, at probes too. */
+const ANYWHERE = new Set([400, 404, 414, 431]);
 
 /** The page of the contract relaxes its own policy (SEC-14), and its files may be kept. */
 const isDocs = ({ path }: FuzzRequest): boolean => path.startsWith('/docs');
@@ -49,8 +55,7 @@ function problemFaults({ status, headers, text }: FuzzAnswer): string[] {
   return faults;
 }
 
-function successFaults({ id, answers }: Operation, { status, text }: FuzzAnswer): string[] {
-  if (!answers.has(status)) return [`${status} is not in the contract of ${id}`];
+function successFaults({ answers }: Operation, { status, text }: FuzzAnswer): string[] {
   const schema = answers.get(status);
   if (!schema) return text === '' ? [] : [`${status} has a body`];
   const { success, error } = schema.safeParse(parsed(text));
