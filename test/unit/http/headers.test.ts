@@ -45,3 +45,16 @@ it('[SEC-14] lets the page of the documentation load its own parts, and only the
     "default-src 'none'",
   );
 });
+
+it('writes at most 19 headers itself, from where on they would cost much more (decision 0011)', async () => {
+  const { request } = await testApi({ options: { corsOrigins: ['https://a.example'] } });
+  const { statusCode, headers } = await request({
+    method: 'POST',
+    url: '/v1/jobs',
+    headers: { origin: 'https://a.example' },
+    payload: { type: 'webhook.deliver', payload: { url: 'https://b.example/hook', body: {} } },
+  });
+  const byNode = ['connection', 'date', 'keep-alive'];
+  expect(statusCode).toBe(201);
+  expect(Object.keys(headers).filter((name) => !byNode.includes(name)).length).toBeLessThanOrEqual(19);
+});
