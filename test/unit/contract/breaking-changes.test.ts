@@ -289,7 +289,10 @@ describe('[API-1] what breaks nobody passes:', () => {
     [
       'a choice of a request',
       set(`${NEW_JOB}/properties/run_at`, {
-        anyOf: [{ type: 'integer' }, { type: 'string', format: 'date-time' }],
+        anyOf: [
+          { type: 'string', format: 'date' },
+          { type: 'string', format: 'date-time' },
+        ],
       }),
     ],
     ['a higher maximum', set(`${NEW_JOB}/properties/priority/maximum`, 1000)],

@@ -79,7 +79,8 @@ describe('[API-2] a deprecated operation says so', () => {
 describe('[API-2] the service does not start', () => {
   it.for([
     ['with a sunset before the deprecation', { since: '2026-03-02', sunset: '2026-03-01' }],
-    ['with a day that is not', { since: '2026-02-30', sunset: '2026-03-01' }],
+    ['with a day that is not', { since: '2026-02-30', sunset: '2026-12-01' }],
+    ['with a month', { since: '2026-03', sunset: '2026-12-01' }],
     ['with a day that is no day', { since: 'soon', sunset: '2026-03-01' }],
     ['with a time of day', { since: '2026-03-01', sunset: '2026-03-01T08:00:00Z' }],
   ] as const)('%s', async ([, stated]) => {
