@@ -27,9 +27,13 @@ describe('[API-1] the examples of an operation', () => {
       .reduce((text, { name, example }) => text.replace(`{${name}}`, String(example)), path);
     const body = requestBody?.content['application/json']?.example as object | undefined;
     const { request } = await testApi();
-    const { statusCode } = await request({ method, url, query, ...(body && { payload: body }) });
-    expect(statusCode).toBeLessThan(300);
-    expect(responses).toHaveProperty([String(statusCode)]);
+    const answer = await request({ method, url, query, ...(body && { payload: body }) });
+    expect(answer.statusCode).toBeLessThan(300);
+    const documented = responses[answer.statusCode];
+    expect(documented).toBeDefined();
+    expect(Object.keys(answer.headers)).toEqual(
+      expect.arrayContaining(Object.keys(documented?.headers ?? {})),
+    );
   });
 });
 

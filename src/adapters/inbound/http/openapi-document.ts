@@ -11,6 +11,7 @@ interface Media {
 }
 interface Content {
   content?: Record<string, Media>;
+  headers?: object;
 }
 interface Operation {
   readonly operationId: string;
@@ -44,9 +45,13 @@ export function completeDocument(document: Document): Document {
 }
 
 function addExamples({ operationId, requestBody, responses }: Operation): void {
-  const { body, answers = {} } = operationExamples[operationId] ?? {};
+  const { body, answers = {}, headers } = operationExamples[operationId] ?? {};
   exemplify(requestBody, body);
-  for (const [status, answer] of Object.entries(answers)) exemplify(responses[status] as Content, answer);
+  for (const [status, answer] of Object.entries(answers)) {
+    const response = responses[status] as Content | undefined;
+    exemplify(response, answer);
+    if (response && headers) response.headers = documentHeaders(headers);
+  }
 }
 
 function exemplify(content: Content | undefined, example: unknown): void {
@@ -55,15 +60,11 @@ function exemplify(content: Content | undefined, example: unknown): void {
 }
 
 function problemResponse(codes: readonly ProblemCode[]): object {
-  const headers = Object.assign(
-    {},
-    ...codes.flatMap((code) => [PROBLEM_TYPES[code].headers, RECKONED_HEADERS[code]]),
-  ) as object;
+  const headers: Record<string, string> = {};
+  for (const code of codes) Object.assign(headers, PROBLEM_TYPES[code].headers, RECKONED_HEADERS[code]);
   return {
-    description: codes.map((code) => `\`${code}\``).join(', '),
-    headers: Object.fromEntries(
-      Object.entries(headers).map(([name, example]) => [name, { schema: { type: 'string' }, example }]),
-    ),
+    description: codes.map((code) => `\`${code}\`: ${PROBLEM_TYPES[code].title}`).join('\n\n'),
+    ...(Object.keys(headers).length > 0 && { headers: documentHeaders(headers) }),
     content: {
       [PROBLEM_MEDIA_TYPE]: {
         schema: { $ref: `#/components/schemas/${problem.meta()?.id}` },
@@ -72,6 +73,11 @@ function problemResponse(codes: readonly ProblemCode[]): object {
     },
   };
 }
+
+const documentHeaders = (examples: Readonly<Record<string, string>>) =>
+  Object.fromEntries(
+    Object.entries(examples).map(([name, example]) => [name, { schema: { type: 'string' }, example }]),
+  );
 
 const statusOf = (code: ProblemCode): number => PROBLEM_TYPES[code].status;
 const pascalCase = (code: string): string =>

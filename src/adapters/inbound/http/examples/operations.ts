@@ -11,6 +11,8 @@ interface Examples {
   readonly body?: unknown;
   /** By status. */
   readonly answers?: Readonly<Record<number, unknown>>;
+  /** Of each of these answers. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const NEW_JOB: z.input<typeof newJob> = {
@@ -80,7 +82,11 @@ export const operationExamples: Readonly<Record<string, Examples>> = {
   getHealth: { answers: { 200: { status: 'ok' } } },
   getReadiness: { answers: READINESS },
   getReadinessAlias: { answers: READINESS },
-  queueJob: { body: NEW_JOB, answers: { 200: PENDING, 201: PENDING } },
+  queueJob: {
+    body: NEW_JOB,
+    answers: { 200: PENDING, 201: PENDING },
+    headers: { location: `/v1/jobs/${PENDING.id}` },
+  },
   queueJobs: { body: { jobs: [NEW_JOB] }, answers: { 201: { jobs: [PENDING] } } },
   listJobs: {
     answers: {

@@ -12,6 +12,7 @@ export const jobActionRoutes: Routes = (app, { queue }, done) => {
       schema: {
         operationId: 'cancelJob',
         summary: 'Cancel a pending or processing job',
+        description: 'A worker that runs it is told to stop; what it has done stays done. Can be repeated.',
         tags: ['jobs'],
         params: jobId,
         response: { 200: job },
@@ -31,6 +32,7 @@ export const jobActionRoutes: Routes = (app, { queue }, done) => {
       schema: {
         operationId: 'retryJob',
         summary: 'Retry a failed or cancelled job, or run a waiting one now',
+        description: 'A job that had ended gets all its attempts again.',
         tags: ['jobs'],
         params: jobId,
         response: { 200: job },

@@ -96,6 +96,8 @@ export const jobRoutes: Routes = (app, { queue }, done) => {
       schema: {
         operationId: 'listJobs',
         summary: 'List jobs, newest first',
+        description:
+          'Pass `next_cursor` as `cursor` for the next page; jobs that are queued meanwhile do not move it.',
         tags: ['jobs'],
         querystring: listQuery,
         response: { 200: page },

@@ -34,6 +34,7 @@ export const queueRoutes: Routes = (app, { queue }, done) => {
       schema: {
         operationId: 'pauseQueue',
         summary: 'Pause a queue: its jobs wait, running ones go on',
+        description: 'Jobs can be queued still. Can be repeated.',
         tags: ['queues'],
         params,
         response: { 204: done204 },
@@ -53,6 +54,7 @@ export const queueRoutes: Routes = (app, { queue }, done) => {
       schema: {
         operationId: 'resumeQueue',
         summary: 'Resume a queue',
+        description: 'Can be repeated.',
         tags: ['queues'],
         params,
         response: { 204: done204 },
