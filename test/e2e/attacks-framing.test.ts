@@ -51,6 +51,8 @@ describe('[SEC-13] [API-3] a message whose end is not clear is refused, and noth
     ['a space in the path', get('/v1/ workers')],
     ['a method in lower case', get('/v1/workers').replace('GET', 'get')],
     ['a greeting of TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+    ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+    ['a request of RTSP', get('/v1/workers').replace('GET', 'DESCRIBE').replace('HTTP/1.1', 'RTSP/1.0')],
     ['a version to come', get('/v1/workers').replace('HTTP/1.1', 'HTTP/1.2')],
   ] as const)('%s', async ([, bytes]) => {
     const before = await jobs();
@@ -100,8 +102,8 @@ describe('[SEC-13] a message whose end is clear is read to there, and what follo
     expect(statusesOf(await send(`${hidden}${get('/health')}`))).toEqual([200, 200]);
   });
 
-  it('an upgrade that we do not know is ignored', async () => {
-    const upgrade = 'Connection: upgrade, close\r\nUpgrade: h2c\r\n';
+  it.for(['h2c', 'websocket', 'TLS/1.3, h2c'])('an upgrade to %s is ignored', async (protocol) => {
+    const upgrade = `Connection: upgrade, close\r\nUpgrade: ${protocol}\r\n`;
     expect(statusesOf(await send(get('/v1/workers', upgrade)))).toEqual([200]);
     expect(statusesOf(await send(post(`${upgrade}Content-Length: ${LENGTH}\r\n`, JOB)))).toEqual([201]);
   });

@@ -8,6 +8,8 @@ const { send, get, post, process, client, jobs } = await attackedService();
 const KIB = 1024;
 /** Of the server's: it looks every 5 s for headers that took longer than 10 s. */
 const SLOWEST_HEADERS_MS = 15_000;
+/** And for requests that took longer than 30 s; 3 s are for a busy machine. */
+const SLOWEST_REQUEST_MS = 38_000;
 /** Most of it is the pass over 20,000 values that are stored; it was 2.6 s where nothing counted them. */
 const SLOWEST_PROBE_MS = 300;
 const SLOWEST_ANSWER_MS = 5000;
@@ -24,6 +26,7 @@ describe('[SEC-13] [API-3] what is too large is refused', () => {
   it.for([
     ['a header', get('/v1/workers', `X-Bomb: ${'x'.repeat(20 * KIB)}\r\n`)],
     ['headers together', get('/v1/workers', 'a: b\r\n'.repeat(4000))],
+    ['the number of headers', get('/v1/workers', 'a: b\r\n'.repeat(99))],
     [
       'a trailer',
       post('Transfer-Encoding: chunked\r\n', `2\r\n{}\r\n0\r\nX-Bomb: ${'x'.repeat(20 * KIB)}\r\n\r\n`),
@@ -190,6 +193,18 @@ describe('[SEC-13] headers that take long to check', () => {
 
 const slow = async () =>
   await send(['GET /v1/workers HTTP/1.1\r\nHost: localhost\r\n', 'X-Slow: '], SLOWEST_HEADERS_MS + 5000);
+
+it(
+  '[SEC-13] a client that never finishes its body is answered 408, however it drips',
+  { timeout: 60_000 },
+  async () => {
+    const drips = Array.from({ length: 5000 }, () => 'x');
+    const { answers, ended, ms } = await send([post('Content-Length: 5000\r\n', ''), ...drips]);
+    expectProblem(answers[0], 408, 'request_timeout');
+    expect(ended).toBe(true);
+    expect(ms).toBeLessThan(SLOWEST_REQUEST_MS);
+  },
+);
 
 it('[SEC-13] [AV-7] clients that never finish their headers are answered 408 and harm nobody meanwhile', async () => {
   const lorises = Array.from({ length: LORISES }, slow);
