@@ -83,6 +83,7 @@ describeWithRedis('the limiter without its Redis', (url) => {
       ...Array.from({ length: 20 }, async () => (await replica.request(randomUUID())).waitMs),
     ]);
     expect(slowerThan(timerMs + TOLERANCE_MS, first)).toEqual([]);
+    expect(replica.shared.isAvailable).toBe(false);
     // Long enough to connect anew, which succeeds: somebody accepts, nobody answers.
     const waits = await replica.strangers(2000);
     expect(waits.length).toBeGreaterThan(100);
@@ -92,6 +93,19 @@ describeWithRedis('the limiter without its Redis', (url) => {
     await replica.isShared();
     expect(replica.lines).toEqual(['rate limits counted in this process only', 'rate limits shared again']);
     expect(replica.shared.outages).toBe(1);
+    await proxy.close();
+  });
+
+  it('[SEC-8] lets nobody wait any more when the first has waited in vain', async () => {
+    const proxy = await tcpProxy(url);
+    const replica = await replicaAt(proxy.url, 100);
+    proxy.freeze();
+    const first = replica.request('first');
+    await sleep(LONGEST_WAIT_MS / 2);
+    const second = replica.request('second');
+    await first;
+    const told = await Promise.race([second, sleep(LONGEST_WAIT_MS / 5, 'waits')]);
+    expect(told).toMatchObject({ isAdmitted: true });
     await proxy.close();
   });
 

@@ -103,6 +103,14 @@ describeWithRedis('permits of several replicas', (url) => {
     expect(rest).toBeLessThanOrEqual(400);
   });
 
+  it('[SEC-8] take less at a time as less is left', async () => {
+    const { replicas, grants } = replicasWith(400, MINUTE);
+    while (await admits(replicas[0], 'a'));
+    expect(Math.max(...grants.map(({ granted }) => granted))).toBe(20);
+    const nearEnd = grants.filter(({ granted, left }) => granted > 1 && granted > (granted + left) / 4);
+    expect(nearEnd).toEqual([]);
+  });
+
   it('[SEC-8] an expired lease is never spent in a later window', async () => {
     const { replicas } = replicasWith(400, 300);
     const [first, second] = replicas;
