@@ -54,7 +54,7 @@ it('writes at most 19 headers itself, from where on they would cost much more (d
     headers: { origin: 'https://a.example' },
     payload: { type: 'webhook.deliver', payload: { url: 'https://b.example/hook', body: {} } },
   });
-  const byNode = ['connection', 'date', 'keep-alive'];
+  const byNode = new Set(['connection', 'date', 'keep-alive']);
   expect(statusCode).toBe(201);
-  expect(Object.keys(headers).filter((name) => !byNode.includes(name)).length).toBeLessThanOrEqual(19);
+  expect(Object.keys(headers).filter((name) => !byNode.has(name)).length).toBeLessThanOrEqual(19);
 });
