@@ -39,16 +39,6 @@ const OTHERS: readonly Duty[] = [
     edits: [{ file: `${HTTP}/server.ts`, pattern: 'loggerInstance: logger,', replacement: '' }],
   },
   {
-    name: 'log lines written one by one',
-    edits: [
-      {
-        file: 'src/adapters/outbound/telemetry/logger.ts',
-        pattern: 'sync: true',
-        replacement: 'sync: false, minLength: 8192',
-      },
-    ],
-  },
-  {
     name: 'responses by zod, not JSON.stringify',
     edits: [
       {
