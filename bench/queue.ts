@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Bar, type Row, report, rowOf } from './report.ts';
-import type { EngineName } from './queue/engine.ts';
+import { type EngineName, PEERS } from './queue/engine.ts';
 import { DEEP, FULL, type Measure, QUICK } from './queue/measures/measure.ts';
 import { FIGURES, type Figure } from './queue/rows.ts';
 import { withServer } from './queue/server.ts';
@@ -14,14 +14,14 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     /** Rows whose name contains this text. */
     only: { type: 'string', default: '' },
-    /** Which of ours. */
-    engines: { type: 'string', default: 'hinted,lanes,current' },
+    engines: { type: 'string', default: 'batches,hinted,lanes,current,graphile,pg-boss' },
     /** Ten million where it is one otherwise. */
     deep: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
   },
 });
-const ours = values.engines.split(',') as EngineName[];
+const chosen = values.engines.split(',') as EngineName[];
+const ours = chosen.filter((engine) => !PEERS.has(engine));
 const full = values.deep ? DEEP : FULL;
 const volume = values.quick ? QUICK : full;
 const figures = FIGURES.filter(({ name }) => name.includes(values.only));
@@ -44,10 +44,9 @@ const samplesOf = (measure: Measure, engine: EngineName): number[] => {
 
 /** What a round measures, each once: many rows have the same base. */
 const wanted = figures.flatMap(({ measure, peers = {}, base }): [Measure, EngineName][] => [
-  ...[...ours, ...(Object.keys(peers) as EngineName[])].map((engine): [Measure, EngineName] => [
-    measure,
-    engine,
-  ]),
+  ...chosen
+    .filter((engine) => !PEERS.has(engine) || engine in peers)
+    .map((engine): [Measure, EngineName] => [measure, engine]),
   ...(base ? ours.map((engine): [Measure, EngineName] => [base[1], engine]) : []),
 ]);
 
@@ -64,9 +63,9 @@ const rowsOf = (engine: EngineName, { name, unit, measure, peers = {}, base }: F
   const own = samplesOf(measure, engine);
   const row = (against: string, samples: readonly number[], bar: Bar): Row =>
     rowOf(`${name}: ${engine}`, unit, own, [against, samples], bar);
-  const rows = (Object.entries(peers) as [EngineName, Bar][]).map(([peer, bar]) =>
-    row(peer, samplesOf(measure, peer), bar),
-  );
+  const rows = (Object.entries(peers) as [EngineName, Bar][])
+    .filter(([peer]) => chosen.includes(peer))
+    .map(([peer, bar]) => row(peer, samplesOf(measure, peer), bar));
   return base ? [...rows, row(base[0], samplesOf(base[1], engine), base[2])] : rows;
 };
 

@@ -55,6 +55,7 @@ export const payloadsOf = (from: number, count: number) =>
 
 const FILES = {
   hinted: 'engines/hinted.ts',
+  batches: 'engines/batches.ts',
   lanes: 'engines/lanes.ts',
   current: 'engines/current.ts',
   graphile: 'peers/graphile.js',
@@ -62,6 +63,7 @@ const FILES = {
 } as const;
 
 export type EngineName = keyof typeof FILES;
+export const PEERS: ReadonlySet<EngineName> = new Set(['graphile', 'pg-boss']);
 
 /** The peers are JavaScript: their packages are only there while benchmarks run. */
 export async function loadEngine(name: EngineName): Promise<Engine> {

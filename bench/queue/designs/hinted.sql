@@ -58,8 +58,8 @@ create table ops.claim (
   claimed_at  timestamptz not null,
   lease_until timestamptz,                   -- null: the worker's beats decide
   job_ids     uuid[]      not null,
-  runs        smallint[]  not null,
-  attempts    smallint[]  not null,
+  runs        smallint[],                    -- of the first of them; those after these are in their first run
+  attempts    smallint[],
   hint        bigint      not null,          -- fresh jobs up to here were taken by this claim or one before
   due_hint    timestamptz not null,
   next_xid    xid8        not null,          -- whoever drew a seq up to the hint has an older xid
@@ -220,10 +220,11 @@ language plpgsql as $$
 declare
   v_now    timestamptz := clock_timestamp();
   v_place  ops.place := ops.place_of(p_lane, v_now);
-  v_ids    uuid[] := '{}';  v_runs smallint[] := '{}';  v_attempts smallint[] := '{}';
-  v_late   uuid[] := '{}';  v_fresh uuid[];
+  v_timed  uuid[];  v_runs smallint[];  v_attempts smallint[];
+  v_late   uuid[];  v_fresh uuid[];
+  v_left   integer := p_limit;
   v_took   interval := '0';
-  v_hint   bigint;  v_due timestamptz := v_place.due_hint;  v_floor bigint := v_place.floor;
+  v_hint   bigint := v_place.hint;  v_due timestamptz;  v_floor bigint := v_place.floor;
 begin
   -- Due runs first: they have waited since their time. At most half, so that neither waits for the other.
   with gone as (
@@ -234,51 +235,53 @@ begin
        order by d.run_at, d.job_id limit greatest(p_limit / 2, 1) for update skip locked))
     returning s.job_id, s.run, s.attempt, s.run_at)
   select array_agg(g.job_id), array_agg(g.run), array_agg(g.attempt), max(g.run_at)
-    into v_ids, v_runs, v_attempts, v_due from gone g;
-  v_ids := coalesce(v_ids, '{}');
+    into v_timed, v_runs, v_attempts, v_due from gone g;
+  v_left := v_left - coalesce(cardinality(v_timed), 0);
 
   if v_place.sweep then
     with gone as (
       delete from ops.ready r where ctid = any (array(
         select d.ctid from ops.ready d where d.lane_id = p_lane and d.seq > v_place.floor and d.seq <= v_place.hint
-         order by d.seq limit p_limit - cardinality(v_ids) for update skip locked))
+         order by d.seq limit v_left for update skip locked))
       returning r.job_id, r.seq)
     select array_agg(g.job_id order by g.seq) into v_late from gone g;
-    v_late := coalesce(v_late, '{}');
+    v_left := v_left - coalesce(cardinality(v_late), 0);
     v_floor := greatest(v_floor, least(v_place.safe, coalesce(
       (select d.seq - 1 from ops.ready d where d.lane_id = p_lane and d.seq > v_place.floor and d.seq <= v_place.safe order by d.seq limit 1),
       v_place.safe)));
     v_took := clock_timestamp() - v_now;
   end if;
 
-  v_hint := v_place.hint;
-  if cardinality(v_ids) + cardinality(v_late) < p_limit then
+  if v_left > 0 then
     with gone as (
       delete from ops.ready r where ctid = any (array(
         select d.ctid from ops.ready d where d.lane_id = p_lane and d.seq > v_place.hint
-         order by d.seq limit p_limit - cardinality(v_ids) - cardinality(v_late) for update skip locked))
+         order by d.seq limit v_left for update skip locked))
       returning r.job_id, r.seq)
     select array_agg(g.job_id order by g.seq), coalesce(max(g.seq), v_hint) into v_fresh, v_hint from gone g;
-    v_late := v_late || coalesce(v_fresh, '{}');
   end if;
 
-  if cardinality(v_ids) + cardinality(v_late) = 0 and v_took < interval '5 ms' then return; end if;
-  v_ids := v_ids || v_late;
-  v_runs := coalesce(v_runs, '{}') || array_fill(1::smallint, array[cardinality(v_late)]);
-  v_attempts := coalesce(v_attempts, '{}') || array_fill(1::smallint, array[cardinality(v_late)]);
+  v_fresh := v_late || v_fresh;
+  if v_timed is null and v_fresh is null and v_took < interval '5 ms' then return; end if;
   claim_id := nextval('ops.claim_seq');
   insert into ops.claim (lane_id, id, worker_id, claimed_at, lease_until, job_ids, runs, attempts, hint, due_hint, next_xid, floor, swept_at, sweep_took)
-  select p_lane, claim_id, p_worker, v_now, v_now + p_lease, v_ids, v_runs, v_attempts, v_hint,
-         greatest(v_due, v_place.due_hint), pg_snapshot_xmax(pg_current_snapshot()), v_floor,
+  select p_lane, claim_id, p_worker, v_now, v_now + p_lease, coalesce(v_timed || v_fresh, v_fresh, '{}'), v_runs, v_attempts, v_hint,
+         coalesce(greatest(v_due, v_place.due_hint), v_place.due_hint), pg_snapshot_xmax(pg_current_snapshot()), v_floor,
          case when v_place.sweep then v_now else c.swept_at end, case when v_place.sweep then v_took else c.sweep_took end
     from (select) one left join lateral (select * from ops.claim c where c.lane_id = p_lane order by c.id desc limit 1) c on true;
 
+  -- Fresh ids are neighbours in the index: one descent for all of them. What comes again may be of any age.
   return query
-    select claim_id, u.run, j.id, l.type, j.payload, u.attempt, j.max_attempts, l.priority, j.created_at, j.run_at, j.trace_id, j.organization_id
-      from unnest(v_ids, v_runs, v_attempts) u (id, run, attempt)
-      cross join lateral (select * from ops.job j where j.id = u.id
-                          union all select * from ops.job_kept k where k.id = u.id offset 0) j
-      join ops.lane l on l.id = j.lane_id;
+    select claim_id, 1::smallint, j.id, l.type, j.payload, 1::smallint, j.max_attempts, l.priority, j.created_at, j.run_at, j.trace_id, j.organization_id
+      from ops.job j, ops.lane l where j.id = any (v_fresh) and l.id = p_lane;
+  if v_timed is not null then
+    return query
+      select claim_id, u.run, j.id, l.type, j.payload, u.attempt, j.max_attempts, l.priority, j.created_at, j.run_at, j.trace_id, j.organization_id
+        from unnest(v_timed, v_runs, v_attempts) u (id, run, attempt)
+        cross join lateral (select * from ops.job j where j.id = u.id
+                            union all select * from ops.job_kept k where k.id = u.id offset 0) j
+        join ops.lane l on l.id = p_lane;
+  end if;
 end $$;
 
 -- One round trip, lanes in the order of their priority. The settings fix the access paths: a queue outruns its statistics.
@@ -313,22 +316,35 @@ returns setof uuid language plpgsql security definer set search_path = pg_catalo
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
-  v_at    timestamptz := clock_timestamp();
-  v_again boolean := array_position(p_statuses, 'retry') is not null or array_position(p_statuses, 'released') is not null
+  v_at     timestamptz := clock_timestamp();
+  v_stored uuid[];
+  v_again  boolean := array_position(p_statuses, 'retry') is not null or array_position(p_statuses, 'released') is not null
                      or array_position(p_statuses, 'failed') is not null;
 begin
-  -- In the order of the keys, so that two reports never wait for each other in a circle.
-  return query
+  -- In the order of the keys, so that two reports never wait for each other in a circle. Nearly always all are stored, and
+  -- a plain INSERT writes a third less than one that is ready for a conflict.
+  begin
     insert into ops.outcome (job_id, run, status, claim_id, at, retry_at, error, result)
     select u.job_id, u.run, u.status, u.claim_id, v_at, v_at + make_interval(secs => u.backoff), u.error, u.result
       from unnest(p_jobs, p_runs, p_statuses, p_claims, p_errors, p_backoffs, p_results) u (job_id, run, status, claim_id, error, backoff, result)
-     order by u.job_id
-    on conflict do nothing
-    returning job_id;
-  delete from ops.unique_key k using unnest(p_jobs, p_statuses) u (job_id, status)
-   where k.job_id = u.job_id and u.status not in ('retry', 'released')
-     and exists (select from ops.outcome o where o.job_id = u.job_id and o.at = v_at);
+     order by u.job_id;
+    v_stored := p_jobs;
+  exception when unique_violation then
+    with stored as (
+      insert into ops.outcome (job_id, run, status, claim_id, at, retry_at, error, result)
+      select u.job_id, u.run, u.status, u.claim_id, v_at, v_at + make_interval(secs => u.backoff), u.error, u.result
+        from unnest(p_jobs, p_runs, p_statuses, p_claims, p_errors, p_backoffs, p_results) u (job_id, run, status, claim_id, error, backoff, result)
+       order by u.job_id
+      on conflict do nothing
+      returning job_id)
+    select coalesce(array_agg(s.job_id), '{}') into v_stored from stored s;
+  end;
+  if exists (select from ops.unique_key) then
+    delete from ops.unique_key k where k.job_id = any (v_stored)
+       and not exists (select from unnest(p_jobs, p_statuses) u (job_id, status) where u.job_id = k.job_id and u.status in ('retry', 'released'));
+  end if;
   if v_again then perform ops.run_again(p_jobs, p_runs, p_attempts, v_at); end if;
+  return query select unnest(v_stored);
 end $$;
 
 -- The next runs of what was just reported at p_at, and the dead letters among it.
@@ -336,7 +352,7 @@ create function ops.run_again(p_jobs uuid[], p_runs smallint[], p_attempts small
 begin
   with ended as materialized (
     select o.*, u.attempt, j.lane_id, u.attempt >= j.max_attempts and o.status <> 'released' or o.status = 'failed' as dead
-      from unnest(p_jobs, p_runs, p_attempts) u (job_id, run, attempt)
+      from (select u.job_id, coalesce(u.run, 1) as run, coalesce(u.attempt, 1) as attempt from unnest(p_jobs, p_runs, p_attempts) u (job_id, run, attempt)) u
       join ops.outcome o on o.job_id = u.job_id and o.run = u.run and o.at = p_at and o.status in ('retry', 'released', 'failed', 'lost')
       cross join lateral (select * from ops.job j where j.id = u.job_id union all select * from ops.job_kept k where k.id = u.job_id offset 0) j
   ), dead as (
@@ -373,7 +389,7 @@ declare
   v_got integer;
 begin
   insert into ops.outcome (job_id, run, status, claim_id, at, error)
-  select u.job_id, u.run, 'lost', p_claim.id, v_at, 'The worker died or its lease expired before it reported an outcome.'
+  select u.job_id, coalesce(u.run, 1), 'lost', p_claim.id, v_at, 'The worker died or its lease expired before it reported an outcome.'
     from unnest(p_claim.job_ids, p_claim.runs) u (job_id, run) order by u.job_id
   on conflict do nothing;
   get diagnostics v_got = row_count;

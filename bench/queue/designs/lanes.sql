@@ -25,7 +25,7 @@ create table ops.job (
   trace_id        uuid        not null,
   created_by      text,
   payload         jsonb       not null,
-  primary key (slot, lane_id, xid, seq)
+  primary key (lane_id, xid, seq, slot)
 ) partition by list (slot);
 create index job_id on ops.job (id);
 create index job_listing on ops.job (organization_id, id);
@@ -38,11 +38,11 @@ create table ops.outcome (
   at       timestamptz not null default clock_timestamp(),
   error    text,
   result   jsonb,
-  primary key (slot, seq)
+  primary key (seq, slot)
 ) partition by list (slot);
 
 -- Runs that must not be claimed any more: cancelled while they waited. Normally empty.
-create table ops.tombstone (slot smallint not null, seq bigint not null, primary key (slot, seq)) partition by list (slot);
+create table ops.tombstone (slot smallint not null, seq bigint not null, primary key (seq, slot)) partition by list (slot);
 
 create table ops.scheduled (
   lane_id         integer     not null,
@@ -77,7 +77,7 @@ create table ops.claim (
   seqs        bigint[]    not null,
   promoted_at timestamptz not null,          -- scheduled jobs of the lane were last looked for
   reaped      boolean     not null default false,
-  primary key (slot, lane_id, claim_no)
+  primary key (lane_id, claim_no, slot)
 ) partition by list (slot);
 create index claim_worker on ops.claim (worker_id, claim_no);
 create index claim_lease on ops.claim (lease_until) where lease_until is not null and not reaped;
@@ -220,8 +220,9 @@ declare
   v_slot  smallint := (select id from ops.slot where state = 'active');
   v_lo    pg_snapshot;  v_hi pg_snapshot;  v_px xid8;  v_ps bigint;
   v_list  xid8[];  v_sx xid8;  v_ss bigint;
-  v_slots smallint[];  v_seqs bigint[];  v_xids xid8[];  v_got integer;  v_lx xid8;  v_ls bigint;
+  v_rows  ops.job[];  v_got integer;
   v_promoted timestamptz;
+  v_tombs boolean := exists (select from ops.tombstone);
 begin
   -- One claimer a lane at a time, for a millisecond; the statements after this one see what the one before has written.
   perform pg_advisory_xact_lock(4242, p_lane);
@@ -244,17 +245,17 @@ begin
     v_list := array(select x from pg_snapshot_xip(v_lo) x where pg_visible_in_snapshot(x, v_hi));
     if v_px >= pg_snapshot_xmax(v_lo) then v_sx := v_px; v_ss := v_ps; else v_sx := pg_snapshot_xmax(v_lo); v_ss := -1; end if;
     with late as (
-      select l.slot, l.xid, l.seq from unnest(v_list) x (xid) cross join lateral (
-        select r.slot, r.xid, r.seq from ops.job r
+      select l.r, l.xid, l.seq from unnest(v_list) x (xid) cross join lateral (
+        select r, r.xid, r.seq from ops.job r
          where r.lane_id = p_lane and r.xid = x.xid and r.seq > (case when x.xid = v_px then v_ps else -1 end)
          order by r.seq limit p_limit) l
        where x.xid >= v_px order by l.xid, l.seq limit p_limit
     ), rest as (
-      select r.slot, r.xid, r.seq from ops.job r
+      select r, r.xid, r.seq from ops.job r
        where r.lane_id = p_lane and (r.xid, r.seq) > (v_sx, v_ss) and r.xid < pg_snapshot_xmax(v_hi) and pg_visible_in_snapshot(r.xid, v_hi)
        order by r.xid, r.seq limit p_limit
     ), both_ as (select * from late union all select * from rest order by 2, 3 limit p_limit)
-    select array_agg(u.slot), array_agg(u.seq), array_agg(u.xid), count(*) into v_slots, v_seqs, v_xids, v_got from both_ u;
+    select array_agg(u.r), count(*) into v_rows, v_got from both_ u;
     exit when v_got > 0;
     v_lo := v_hi; v_hi := pg_current_snapshot(); v_px := '0'; v_ps := 0;
   end loop;
@@ -262,21 +263,19 @@ begin
 
   claim_id := claim_id + 1;
   insert into ops.claim (slot, lane_id, claim_no, lo, hi, pos_xid, pos_seq, exhausted, worker_id, claimed_at, lease_until, slots, seqs, promoted_at)
-  values (v_slot, p_lane, claim_id, v_lo, v_hi, v_xids[v_got], v_seqs[v_got], v_got < p_limit, p_worker, v_now, v_now + p_lease, v_slots, v_seqs, v_promoted);
+  values (v_slot, p_lane, claim_id, v_lo, v_hi, (v_rows[v_got]).xid, (v_rows[v_got]).seq, v_got < p_limit, p_worker, v_now, v_now + p_lease,
+          array(select j.slot from unnest(v_rows) j), array(select j.seq from unnest(v_rows) j), v_promoted);
   return query
     select claim_id, j.slot, j.seq, j.run, j.id, l.type, j.payload, j.attempt, j.max_attempts, l.priority, j.created_at, j.run_at, j.trace_id, j.organization_id
-      from unnest(v_slots, v_xids, v_seqs) k (slot, xid, seq)
-      cross join lateral (
-        select * from ops.job r where r.slot = k.slot and r.lane_id = p_lane and r.xid = k.xid and r.seq = k.seq
-           and not exists (select from ops.tombstone t where t.slot = k.slot and t.seq = k.seq) offset 0) j
-      join ops.lane l on l.id = j.lane_id;
+      from unnest(v_rows) j, ops.lane l
+     where l.id = p_lane and (not v_tombs or not exists (select from ops.tombstone t where t.slot = j.slot and t.seq = j.seq));
 end $$;
 
 create function ops.claim_jobs(p_types text[], p_limit integer, p_lock_timeout_minutes integer, p_worker text)
 returns table (claim_id bigint, slot smallint, seq bigint, run smallint, job_id uuid, job_type text, payload jsonb, attempt smallint,
                max_attempts smallint, priority smallint, created_at timestamptz, run_at timestamptz, trace_id uuid, organization_id uuid)
 language plpgsql security definer set search_path = pg_catalog, pg_temp
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
   v_left  integer := p_limit;
@@ -304,16 +303,26 @@ declare
   v_at   timestamptz := clock_timestamp();
   v_seqs bigint[];
 begin
-  with stored as (
+  begin
     insert into ops.outcome (slot, seq, claim_no, status, at, error, result)
     select u.slot, u.seq, u.claim_no, u.status, v_at, u.error, u.result
       from unnest(p_slots, p_seqs, p_claims, p_statuses, p_errors, p_results) u (slot, seq, claim_no, status, error, result)
-     order by u.slot, u.seq
-    on conflict do nothing
-    returning seq)
-  select coalesce(array_agg(s.seq), '{}') into v_seqs from stored s;
-  delete from ops.unique_key k using unnest(p_jobs, p_seqs, p_statuses) u (job_id, seq, status)
-   where k.job_id = u.job_id and u.seq = any (v_seqs) and u.status not in ('retry', 'released');
+     order by u.slot, u.seq;
+    v_seqs := p_seqs;
+  exception when unique_violation then
+    with stored as (
+      insert into ops.outcome (slot, seq, claim_no, status, at, error, result)
+      select u.slot, u.seq, u.claim_no, u.status, v_at, u.error, u.result
+        from unnest(p_slots, p_seqs, p_claims, p_statuses, p_errors, p_results) u (slot, seq, claim_no, status, error, result)
+       order by u.slot, u.seq
+      on conflict do nothing
+      returning seq)
+    select coalesce(array_agg(s.seq), '{}') into v_seqs from stored s;
+  end;
+  if exists (select from ops.unique_key) then
+    delete from ops.unique_key k using unnest(p_jobs, p_seqs, p_statuses) u (job_id, seq, status)
+     where k.job_id = u.job_id and u.seq = any (v_seqs) and u.status not in ('retry', 'released');
+  end if;
   if array_position(p_statuses, 'retry') is not null or array_position(p_statuses, 'released') is not null
      or array_position(p_statuses, 'failed') is not null then
     perform ops.run_again(p_slots, p_seqs, p_jobs, p_backoffs, v_seqs);

@@ -1,0 +1,458 @@
+-- Hinted table of batches. Like hinted.sql, but a row of ops.ready is what one call queued into one lane, up to fifty jobs:
+-- queueing, locking and deleting cost a row a batch, and a pinned snapshot keeps a fiftieth of the dead rows.
+
+-- Partitioned by the time in the id, like ops.outcome: one lookup touches one partition, and both are dropped together.
+create table ops.job (
+  id              uuid        not null,
+  lane_id         integer     not null,
+  seq             bigint,                    -- with the lane, where ops.ready has it as long as its first run is not claimed
+  max_attempts    smallint    not null,
+  created_at      timestamptz not null,
+  run_at          timestamptz not null,      -- with the lane, where ops.scheduled has it
+  organization_id uuid,
+  trace_id        uuid        not null,
+  created_by      text,
+  payload         jsonb       not null,
+  primary key (id)
+) partition by range (id);
+create index job_listing on ops.job (organization_id, id);
+
+-- The fence: of two outcomes of one run, only the first is stored.
+create table ops.outcome (
+  job_id   uuid        not null,
+  run      smallint    not null,
+  status   text        not null,
+  claim_id bigint,                           -- null: nobody ran it
+  at       timestamptz not null default clock_timestamp(),
+  retry_at timestamptz,                      -- with the lane, where ops.scheduled has the next run
+  error    text,
+  result   jsonb,
+  primary key (job_id, run)
+) partition by range (job_id);
+
+create sequence ops.job_seq;
+create table ops.ready (
+  lane_id integer not null,
+  seq     bigint  not null,
+  job_ids uuid[]  not null,
+  primary key (lane_id, seq)
+);
+alter table ops.ready alter job_ids set storage plain;
+
+create table ops.scheduled (
+  lane_id integer     not null,
+  run_at  timestamptz not null,
+  job_id  uuid        not null,
+  run     smallint    not null,
+  attempt smallint    not null,
+  primary key (lane_id, run_at, job_id)
+);
+
+-- One row a batch: who has which jobs, and how far the lane is read.
+create sequence ops.claim_seq;
+create table ops.claim (
+  lane_id     integer     not null,
+  id          bigint      not null,
+  worker_id   text        not null,
+  claimed_at  timestamptz not null,
+  lease_until timestamptz,                   -- null: the worker's beats decide
+  job_ids     uuid[]      not null,
+  runs        smallint[],                    -- of the first of them; those after these are in their first run
+  attempts    smallint[],
+  hint        bigint      not null,          -- fresh jobs up to here were taken by this claim or one before
+  due_hint    timestamptz not null,
+  next_xid    xid8        not null,          -- whoever drew a seq up to the hint has an older xid
+  floor       bigint      not null,          -- below it a sweep found nothing, and nothing can appear any more
+  swept_at    timestamptz not null,
+  sweep_took  interval    not null,
+  reaped      boolean     not null default false,
+  primary key (lane_id, id)
+) partition by range (id);                   -- of a fixed number of claims; dropped when their last one is old enough
+create index claim_worker on ops.claim (worker_id, id);
+create index claim_lease on ops.claim (lease_until) where lease_until is not null and not reaped;
+alter table ops.claim alter job_ids set storage external;
+
+-- ── retention ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- Unfinished jobs and dead letters of dropped partitions.
+create table ops.job_kept (like ops.job including all);
+create table ops.outcome_kept (like ops.outcome including all);
+
+create function ops.uuid_at(p_at timestamptz) returns uuid language sql immutable
+return (rpad(lpad(to_hex(floor(extract(epoch from p_at) * 1000)::bigint), 12, '0'), 32, '0'))::uuid;
+
+-- Partitions for the ids of a time. The next one is made long before it is needed.
+create function ops.make_partition(p_name text, p_from timestamptz, p_to timestamptz) returns void language plpgsql as $$
+begin
+  execute format('create table ops.job_%s partition of ops.job for values from (%L) to (%L)', p_name, ops.uuid_at(p_from), ops.uuid_at(p_to));
+  execute format('create table ops.outcome_%s partition of ops.outcome for values from (%L) to (%L)', p_name, ops.uuid_at(p_from), ops.uuid_at(p_to));
+end $$;
+
+create function ops.make_claim_partition(p_name text, p_from bigint, p_to bigint) returns void language plpgsql as $$
+begin
+  execute format('create table ops.claim_%s partition of ops.claim for values from (%s) to (%s)', p_name, p_from, p_to);
+end $$;
+
+-- What is unfinished or a dead letter stays, the rest goes with the files. Steps back after 50 ms: a waiting drop would
+-- stall everybody behind it.
+create function ops.drop_partition(p_name text) returns void language plpgsql set lock_timeout = '50ms' as $$
+begin
+  execute format('lock table ops.job_%1$s, ops.outcome_%1$s in access exclusive mode', p_name);
+  execute format($q$
+    with unfinished as materialized (
+      select j.* from ops.job_%1$s j where not exists (
+        select from ops.outcome_%1$s o where o.job_id = j.id and o.status in ('completed', 'cancelled'))),
+    jobs as (insert into ops.job_kept select * from unfinished)
+    insert into ops.outcome_kept select o.* from ops.outcome_%1$s o join unfinished u on u.id = o.job_id$q$, p_name);
+  execute format('drop table ops.job_%1$s, ops.outcome_%1$s', p_name);
+end $$;
+
+-- ── queueing ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- Each element: {type, payload, priority?, run_at?, unique_key?, max_attempts?}. The ids, in order; null where the key is
+-- taken. The transaction has its xid before it draws a seq: see next_xid.
+create function ops.queue_jobs(p_jobs jsonb) returns uuid[] language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_ids   uuid[];
+  v_taken bigint[] := '{}';
+  v_org   uuid := nullif(current_setting('ops.organization_id', true), '')::uuid;
+  v_trace uuid := coalesce(nullif(current_setting('ops.trace_id', true), '')::uuid, gen_random_uuid());
+  v_actor text := nullif(current_setting('ops.actor', true), '');
+  v_done  boolean;
+begin
+  perform ops.refuse(case when jsonb_typeof(p_jobs) is distinct from 'array' then 'p_jobs must be a JSON array' end);
+  perform pg_current_xact_id();
+  v_ids := array(select uuidv7() from generate_series(1, jsonb_array_length(p_jobs)));
+  if p_jobs @? '$[*].unique_key' then v_taken := ops.take_keys(p_jobs, v_ids); end if;
+  loop
+    with item as materialized (
+      select v_ids[i.ordinal] as id, l.id as lane_id, i.payload, coalesce(i.max_attempts, 5)::smallint as max_attempts,
+             greatest(i.run_at, now()) as run_at, coalesce(i.run_at > now(), false) as later, (i.ordinal - 1) / 50 as part,
+             ops.refuse('job ' || i.ordinal || ': ' || ops.fault_of(i.type, i.payload, i.priority, i.run_at, i.max_attempts))
+               filter_fault
+        from (select r.* from rows from (jsonb_to_recordset(p_jobs) as (type text, payload jsonb, priority integer,
+                run_at timestamptz, max_attempts integer)) with ordinality as r (type, payload, priority, run_at, max_attempts, ordinal)) i
+        left join ops.lane l on l.type = i.type and l.priority = coalesce(i.priority, 0)
+       where i.ordinal <> all (v_taken)
+       order by i.ordinal
+    ), complete as (
+      select not exists (select from item where lane_id is null) as yes
+    ), batch as materialized (
+      select b.*, nextval('ops.job_seq') as seq from (
+        select lane_id, part, array_agg(id order by id) as ids from item, complete where yes and not later
+         group by part, lane_id order by part) b
+    ), jobs as (
+      insert into ops.job (id, lane_id, seq, max_attempts, created_at, run_at, organization_id, trace_id, created_by, payload)
+      select i.id, i.lane_id, b.seq, i.max_attempts, now(), i.run_at, v_org, v_trace, v_actor, i.payload
+        from complete, item i left join batch b on b.lane_id = i.lane_id and b.part = i.part and not i.later where yes
+    ), fresh as (
+      insert into ops.ready (lane_id, seq, job_ids) select lane_id, seq, ids from batch
+    ), timed as (
+      insert into ops.scheduled (lane_id, run_at, job_id, run, attempt)
+      select lane_id, run_at, id, 1, 1 from item, complete where yes and later
+    )
+    select yes into v_done from complete;
+    exit when v_done;
+    perform ops.ensure_lanes(p_jobs);
+  end loop;
+  return v_ids;
+end $$;
+
+create function ops.queue_job(p_type text, p_payload jsonb, p_priority integer default 0, p_run_at timestamptz default now())
+returns uuid language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_id   uuid := uuidv7();
+  v_seq  bigint;
+  v_lane integer;
+begin
+  perform ops.refuse(ops.fault_of(p_type, p_payload, p_priority, p_run_at, null));
+  perform pg_current_xact_id();
+  select id into v_lane from ops.lane where type = p_type and priority = coalesce(p_priority, 0);
+  if not found then
+    return (ops.queue_jobs(jsonb_build_array(jsonb_build_object('type', p_type, 'payload', p_payload, 'priority', p_priority, 'run_at', p_run_at))))[1];
+  end if;
+  v_seq := nextval('ops.job_seq');
+  insert into ops.job (id, lane_id, seq, max_attempts, created_at, run_at, organization_id, trace_id, created_by, payload)
+  values (v_id, v_lane, v_seq, 5, now(), greatest(p_run_at, now()), nullif(current_setting('ops.organization_id', true), '')::uuid,
+          coalesce(nullif(current_setting('ops.trace_id', true), '')::uuid, gen_random_uuid()),
+          nullif(current_setting('ops.actor', true), ''), p_payload);
+  if p_run_at > now() then
+    insert into ops.scheduled (lane_id, run_at, job_id, run, attempt) values (v_lane, p_run_at, v_id, 1, 1);
+  else
+    insert into ops.ready (lane_id, seq, job_ids) values (v_lane, v_seq, array[v_id]);
+  end if;
+  return v_id;
+end $$;
+
+-- ── working ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- Where the scan of a lane starts. The newest of the last claims whose hint no running transaction can get behind; if one
+-- has been running for longer than they go back, the oldest of them: then the sweep finds what it commits.
+create type ops.place as (hint bigint, due_hint timestamptz, floor bigint, sweep boolean, safe bigint);
+create function ops.place_of(p_lane integer, p_now timestamptz) returns ops.place language plpgsql as $$
+declare
+  v_claim record;
+  v_place ops.place := (0, '-infinity', 0, true, 0);
+  v_xmin  xid8 := pg_snapshot_xmin(pg_current_snapshot());
+  v_first boolean := true;
+begin
+  for v_claim in
+    select c.hint, c.due_hint, c.next_xid, c.floor, c.swept_at, c.sweep_took
+      from ops.claim c where c.lane_id = p_lane order by c.id desc limit 16
+  loop
+    if v_first then
+      v_place.floor := v_claim.floor;
+      v_place.sweep := p_now > v_claim.swept_at + greatest('250 ms', 20 * v_claim.sweep_took);
+      v_first := false;
+    end if;
+    v_place.hint := v_claim.hint;
+    v_place.due_hint := v_claim.due_hint;
+    if v_claim.next_xid <= v_xmin then
+      v_place.safe := v_claim.hint;
+      exit;
+    end if;
+  end loop;
+  v_place.safe := greatest(v_place.safe, v_place.floor);
+  return v_place;
+end $$;
+
+-- Up to p_left jobs of the lane from batches after p_from and not after p_to, and the last batch that is used up. What is
+-- too much stays in its batch.
+create function ops.take(p_lane integer, p_from bigint, p_to bigint, p_left integer, out ids uuid[], out used bigint) language plpgsql as $$
+declare
+  v_batches integer := 0;
+  v_jobs    integer := 0;
+  v_n       integer;
+begin
+  for v_n in
+    select cardinality(d.job_ids) from ops.ready d where d.lane_id = p_lane and d.seq > p_from and d.seq <= p_to order by d.seq
+  loop
+    v_batches := v_batches + 1;
+    v_jobs := v_jobs + v_n;
+    exit when v_jobs >= p_left;
+  end loop;
+  if v_batches = 0 then return; end if;
+
+  with locked as materialized (
+    select d.ctid as place, d.seq, d.job_ids from ops.ready d where d.lane_id = p_lane and d.seq > p_from and d.seq <= p_to
+     order by d.seq limit v_batches for update skip locked
+  ), counted as materialized (
+    select l.*, sum(cardinality(l.job_ids)) over (order by l.seq) as upto from locked l
+  ), gone as (
+    delete from ops.ready where ctid = any (array(select c.place from counted c where c.upto <= p_left))
+  ), cut as (
+    update ops.ready r set job_ids = c.job_ids[p_left - (c.upto - cardinality(c.job_ids)) + 1 :] from counted c
+     where c.upto > p_left and c.upto - cardinality(c.job_ids) < p_left and r.lane_id = p_lane and r.seq = c.seq
+  )
+  select array(select i.id from counted c, unnest(c.job_ids) with ordinality i (id, ordinal) order by c.seq, i.ordinal limit p_left),
+         (select max(c.seq) from counted c where c.upto <= p_left)
+    into ids, used;
+end $$;
+
+create function ops.claim_lane(p_lane integer, p_limit integer, p_worker text, p_lease interval)
+returns table (claim_id bigint, run smallint, job_id uuid, job_type text, payload jsonb, attempt smallint,
+               max_attempts smallint, priority smallint, created_at timestamptz, run_at timestamptz, trace_id uuid, organization_id uuid)
+language plpgsql as $$
+declare
+  v_now    timestamptz := clock_timestamp();
+  v_place  ops.place := ops.place_of(p_lane, v_now);
+  v_timed  uuid[];  v_runs smallint[];  v_attempts smallint[];
+  v_late   uuid[];  v_fresh uuid[];
+  v_left   integer := p_limit;
+  v_took   interval := '0';
+  v_hint   bigint := v_place.hint;  v_due timestamptz;  v_floor bigint := v_place.floor;
+begin
+  -- Due runs first: they have waited since their time. At most half, so that neither waits for the other.
+  with gone as (
+    delete from ops.scheduled s where ctid = any (array(
+      select d.ctid from ops.scheduled d
+       where d.lane_id = p_lane and d.run_at <= v_now
+         and d.run_at >= case when v_place.sweep then '-infinity' else v_place.due_hint - interval '250 ms' end
+       order by d.run_at, d.job_id limit greatest(p_limit / 2, 1) for update skip locked))
+    returning s.job_id, s.run, s.attempt, s.run_at)
+  select array_agg(g.job_id), array_agg(g.run), array_agg(g.attempt), max(g.run_at)
+    into v_timed, v_runs, v_attempts, v_due from gone g;
+  v_left := v_left - coalesce(cardinality(v_timed), 0);
+
+  if v_place.sweep then
+    select t.ids into v_late from ops.take(p_lane, v_place.floor, v_place.hint, v_left) t;
+    v_left := v_left - coalesce(cardinality(v_late), 0);
+    v_floor := greatest(v_floor, least(v_place.safe, coalesce(
+      (select d.seq - 1 from ops.ready d where d.lane_id = p_lane and d.seq > v_place.floor and d.seq <= v_place.safe order by d.seq limit 1),
+      v_place.safe)));
+    v_took := clock_timestamp() - v_now;
+  end if;
+
+  if v_left > 0 then
+    select t.ids, coalesce(t.used, v_hint) into v_fresh, v_hint from ops.take(p_lane, v_place.hint, 9223372036854775807, v_left) t;
+  end if;
+
+  v_fresh := v_late || v_fresh;
+  if v_timed is null and coalesce(cardinality(v_fresh), 0) = 0 and v_took < interval '5 ms' then return; end if;
+  claim_id := nextval('ops.claim_seq');
+  insert into ops.claim (lane_id, id, worker_id, claimed_at, lease_until, job_ids, runs, attempts, hint, due_hint, next_xid, floor, swept_at, sweep_took)
+  select p_lane, claim_id, p_worker, v_now, v_now + p_lease, coalesce(v_timed || v_fresh, v_fresh, '{}'), v_runs, v_attempts, v_hint,
+         coalesce(greatest(v_due, v_place.due_hint), v_place.due_hint), pg_snapshot_xmax(pg_current_snapshot()), v_floor,
+         case when v_place.sweep then v_now else c.swept_at end, case when v_place.sweep then v_took else c.sweep_took end
+    from (select) one left join lateral (select * from ops.claim c where c.lane_id = p_lane order by c.id desc limit 1) c on true;
+
+  -- Fresh ids are neighbours in the index: one descent for all of them. What comes again may be of any age.
+  return query
+    select claim_id, 1::smallint, j.id, l.type, j.payload, 1::smallint, j.max_attempts, l.priority, j.created_at, j.run_at, j.trace_id, j.organization_id
+      from ops.job j, ops.lane l where j.id = any (v_fresh) and l.id = p_lane;
+  if v_timed is not null then
+    return query
+      select claim_id, u.run, j.id, l.type, j.payload, u.attempt, j.max_attempts, l.priority, j.created_at, j.run_at, j.trace_id, j.organization_id
+        from unnest(v_timed, v_runs, v_attempts) u (id, run, attempt)
+        cross join lateral (select * from ops.job j where j.id = u.id
+                            union all select * from ops.job_kept k where k.id = u.id offset 0) j
+        join ops.lane l on l.id = p_lane;
+  end if;
+end $$;
+
+-- One round trip, lanes in the order of their priority. The settings fix the access paths: a queue outruns its statistics.
+create function ops.claim_jobs(p_types text[], p_limit integer, p_lock_timeout_minutes integer, p_worker text)
+returns table (claim_id bigint, run smallint, job_id uuid, job_type text, payload jsonb, attempt smallint,
+               max_attempts smallint, priority smallint, created_at timestamptz, run_at timestamptz, trace_id uuid, organization_id uuid)
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan set jit = off as $$
+declare
+  v_left   integer := p_limit;
+  v_lane   integer;
+  v_got    integer;
+  v_beats  boolean := exists (select from ops.worker w where w.id = p_worker);
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'jobs are claimed in READ COMMITTED only' using errcode = '25000';
+  end if;
+  for v_lane in select ops.lanes_of(p_types) loop
+    return query select * from ops.claim_lane(v_lane, v_left, p_worker, case when not v_beats then make_interval(mins => p_lock_timeout_minutes) end);
+    get diagnostics v_got = row_count;
+    v_left := v_left - v_got;
+    exit when v_left <= 0;
+  end loop;
+end $$;
+
+-- Outcomes of runs, in arrays of the same length; the jobs whose outcome took effect. A failed run comes again after its
+-- back-off, or is a dead letter when its attempts are used up.
+create function ops.complete_jobs(p_claims bigint[], p_jobs uuid[], p_runs smallint[], p_attempts smallint[], p_statuses text[],
+                                  p_errors text[] default null, p_backoffs double precision[] default null, p_results jsonb[] default null)
+returns setof uuid language plpgsql security definer set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan set jit = off as $$
+declare
+  v_at     timestamptz := clock_timestamp();
+  v_stored uuid[];
+  v_again  boolean := array_position(p_statuses, 'retry') is not null or array_position(p_statuses, 'released') is not null
+                     or array_position(p_statuses, 'failed') is not null;
+begin
+  -- In the order of the keys, so that two reports never wait for each other in a circle. Nearly always all are stored, and
+  -- a plain INSERT writes a third less than one that is ready for a conflict.
+  begin
+    insert into ops.outcome (job_id, run, status, claim_id, at, retry_at, error, result)
+    select u.job_id, u.run, u.status, u.claim_id, v_at, v_at + make_interval(secs => u.backoff), u.error, u.result
+      from unnest(p_jobs, p_runs, p_statuses, p_claims, p_errors, p_backoffs, p_results) u (job_id, run, status, claim_id, error, backoff, result)
+     order by u.job_id;
+    v_stored := p_jobs;
+  exception when unique_violation then
+    with stored as (
+      insert into ops.outcome (job_id, run, status, claim_id, at, retry_at, error, result)
+      select u.job_id, u.run, u.status, u.claim_id, v_at, v_at + make_interval(secs => u.backoff), u.error, u.result
+        from unnest(p_jobs, p_runs, p_statuses, p_claims, p_errors, p_backoffs, p_results) u (job_id, run, status, claim_id, error, backoff, result)
+       order by u.job_id
+      on conflict do nothing
+      returning job_id)
+    select coalesce(array_agg(s.job_id), '{}') into v_stored from stored s;
+  end;
+  if exists (select from ops.unique_key) then
+    delete from ops.unique_key k where k.job_id = any (v_stored)
+       and not exists (select from unnest(p_jobs, p_statuses) u (job_id, status) where u.job_id = k.job_id and u.status in ('retry', 'released'));
+  end if;
+  if v_again then perform ops.run_again(p_jobs, p_runs, p_attempts, v_at); end if;
+  return query select unnest(v_stored);
+end $$;
+
+-- The next runs of what was just reported at p_at, and the dead letters among it.
+create function ops.run_again(p_jobs uuid[], p_runs smallint[], p_attempts smallint[], p_at timestamptz) returns void language plpgsql as $$
+begin
+  with ended as materialized (
+    select o.*, u.attempt, j.lane_id, u.attempt >= j.max_attempts and o.status <> 'released' or o.status = 'failed' as dead
+      from (select u.job_id, coalesce(u.run, 1) as run, coalesce(u.attempt, 1) as attempt from unnest(p_jobs, p_runs, p_attempts) u (job_id, run, attempt)) u
+      join ops.outcome o on o.job_id = u.job_id and o.run = u.run and o.at = p_at and o.status in ('retry', 'released', 'failed', 'lost')
+      cross join lateral (select * from ops.job j where j.id = u.job_id union all select * from ops.job_kept k where k.id = u.job_id offset 0) j
+  ), dead as (
+    insert into ops.dead_letter (job_id, lane_id, at, error) select job_id, lane_id, p_at, error from ended where dead
+  )
+  insert into ops.scheduled (lane_id, run_at, job_id, run, attempt)
+  select lane_id, coalesce(retry_at, p_at), job_id, run + 1, attempt + (status <> 'released')::integer from ended where not dead;
+end $$;
+
+-- Runs of dead workers, and of claimants that never beat and whose lock time-out is over, go back to the queue.
+create function ops.return_lost_jobs(p_now timestamptz default clock_timestamp()) returns integer language plpgsql as $$
+declare
+  v_claim ops.claim;
+  v_count integer := 0;
+  v_got   integer;
+begin
+  for v_claim in
+    select c.* from ops.worker w join ops.claim c on c.worker_id = w.id and c.id >= w.open_from
+     where w.last_seen_at + w.dead_after < p_now and not c.reaped for update of c skip locked
+  loop
+    v_count := v_count + ops.return_claim(v_claim);
+  end loop;
+  for v_claim in
+    select c.* from ops.claim c where c.lease_until < p_now and not c.reaped for update skip locked
+  loop
+    v_count := v_count + ops.return_claim(v_claim);
+  end loop;
+  return v_count;
+end $$;
+
+create function ops.return_claim(p_claim ops.claim) returns integer language plpgsql as $$
+declare
+  v_at  timestamptz := clock_timestamp();
+  v_got integer;
+begin
+  insert into ops.outcome (job_id, run, status, claim_id, at, error)
+  select u.job_id, coalesce(u.run, 1), 'lost', p_claim.id, v_at, 'The worker died or its lease expired before it reported an outcome.'
+    from unnest(p_claim.job_ids, p_claim.runs) u (job_id, run) order by u.job_id
+  on conflict do nothing;
+  get diagnostics v_got = row_count;
+  perform ops.run_again(p_claim.job_ids, p_claim.runs, p_claim.attempts, v_at);
+  update ops.claim set reaped = true where lane_id = p_claim.lane_id and id = p_claim.id;
+  return v_got;
+end $$;
+
+-- The outcome ends the job whatever its worker does; if it still waits, its row is found by what is known of it.
+create function ops.cancel_job(p_job uuid) returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_job  record;
+  v_last record;
+begin
+  select * into v_job from (select * from ops.job union all select * from ops.job_kept) j where j.id = p_job;
+  if not found then return null; end if;
+  select * into v_last from ops.outcome o where o.job_id = p_job order by run desc limit 1;
+  if v_last.status not in ('retry', 'released', 'lost') then return false; end if;
+  insert into ops.outcome (job_id, run, status) values (p_job, coalesce(v_last.run, 0) + 1, 'cancelled') on conflict do nothing;
+  if not found then return false; end if;
+  update ops.ready set job_ids = array_remove(job_ids, p_job)
+   where lane_id = v_job.lane_id and seq = v_job.seq and job_ids @> array[p_job];
+  delete from ops.scheduled where lane_id = v_job.lane_id and run_at = coalesce(v_last.retry_at, v_last.at, v_job.run_at) and job_id = p_job;
+  delete from ops.unique_key where job_id = p_job;
+  perform pg_notify('ops_job_cancelled', p_job::text);
+  return true;
+end $$;
+
+create function ops.status_of(p_job uuid) returns text language sql stable as $$
+  select case
+    when l.status is not null and (l.status not in ('retry', 'released', 'lost') or d.job_id is not null) then coalesce('failed' || nullif(d.job_id::text, d.job_id::text), l.status)
+    when r.seq is not null or s.job_id is not null then 'pending'
+    else 'processing' end
+  from ops.job j
+  left join lateral (select * from ops.outcome o where o.job_id = j.id order by run desc limit 1) l on true
+  left join ops.dead_letter d on d.job_id = j.id
+  left join ops.ready r on r.lane_id = j.lane_id and r.seq = j.seq and r.job_ids @> array[j.id]
+  left join ops.scheduled s on s.lane_id = j.lane_id and s.run_at = coalesce(l.retry_at, l.at, j.run_at) and s.job_id = j.id
+  where j.id = p_job;
+$$;

@@ -1,0 +1,3 @@
+import { narrowEngine } from './narrow.ts';
+
+export const engine = narrowEngine('batches');
