@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { webhookTo } from '#test/support/jobs.ts';
 import { testApi } from './setup.ts';
@@ -13,9 +14,9 @@ const jobOf = (body: string): string =>
 /** Job, type, payload, URL, and the array itself. */
 const VALUES_AROUND = 5;
 
-async function answerTo(payload: string): Promise<[number, unknown]> {
+async function answerTo(payload: string | Buffer, coding?: string): Promise<[number, unknown]> {
   const { request } = await testApi();
-  const headers = { 'content-type': 'application/json' };
+  const headers = { 'content-type': 'application/json', ...(coding && { 'content-encoding': coding }) };
   const response = await request({ method: 'POST', url: '/v1/jobs', headers, payload });
   return [response.statusCode, response.json<{ code?: string }>().code];
 }
@@ -60,4 +61,10 @@ describe('[SEC-13] before JSON is read it is measured:', () => {
     const response = await request({ method: 'POST', url: '/v1/jobs/batch', payload: { jobs } });
     expect(response.statusCode).toBe(201);
   });
+});
+
+it('[API-3] a compressed body is of a type that is not taken, not malformed', async () => {
+  const body = jobOf('1');
+  expect(await answerTo(gzipSync(body), 'gzip')).toEqual([415, 'media_type_unsupported']);
+  expect(await answerTo(body, 'identity')).toEqual([201, undefined]);
 });

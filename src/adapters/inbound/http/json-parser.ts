@@ -1,5 +1,5 @@
 import { DomainError } from '#src/domain/errors.ts';
-import type { FastifyBodyParser, FastifyInstance } from 'fastify';
+import type { FastifyBodyParser, FastifyInstance, FastifyRequest } from 'fastify';
 import { HttpError } from './problems/http-error.ts';
 
 const MAX_DEPTH = 64;
@@ -20,11 +20,15 @@ export function jsonParser(app: FastifyInstance): FastifyBodyParser<string> {
       done(null);
       return;
     }
-    const fault = faultOf(body);
+    const fault = isCoded(request) ? new HttpError('media_type_unsupported') : faultOf(body);
     if (fault) done(fault);
     else void parse(request, body, done);
   };
 }
+
+/** RFC 9110, section 8.4: read as it is, a compressed body would only be malformed. */
+const isCoded = ({ headers }: FastifyRequest): boolean =>
+  headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity';
 
 /** In one pass over the text, which need not be JSON. What is empty counts twice. */
 function faultOf(text: string): DomainError | HttpError | undefined {

@@ -9,7 +9,7 @@ const DETAILS = {
   request_timeout: 'The request took too long to arrive. Send it again.',
   body_too_large: 'The body is larger than this operation accepts; send less at once.',
   url_too_long: 'A part of the path is longer than any that exists.',
-  media_type_unsupported: 'Send the body as `Content-Type: application/json`.',
+  media_type_unsupported: 'Send the body as `Content-Type: application/json`, not compressed.',
   rate_limited: 'Too many requests from this address or with this key. Wait for the seconds in Retry-After.',
   overloaded: 'There is more to do than can be done in time. Come back after the seconds in Retry-After.',
   answer_timeout:
