@@ -26,7 +26,7 @@ const HEADERS = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x
  * has one counts for its address and for its key, and may be more. A route may have a narrower limit of its own, by address:
  * `config.rateLimit` of @fastify/rate-limit. Probes are outside of this scope.
  *
- * The library counts where there is no key; with one, a permit in hand is spent without a promise (decision 0007).
+ * The library counts where there is no key; with one, a permit in hand is spent without a promise (decision 0012).
  */
 export const rateLimit = fp<Options>(
   (app, { limits, permits, registry }, done) => {
