@@ -18,6 +18,7 @@ export async function renderOpenApi(): Promise<string> {
       corsOrigins: [],
       trustedProxies: [],
       limits: { authenticatedPerMinute: 1, anonymousPerMinute: 1 },
+      load: { inFlight: 1, inFlightSaturated: 1, waiting: 1, waitMs: 1 },
     },
     {
       queue: queueUseCases({

@@ -41,6 +41,12 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
         authenticatedPerMinute: config.DRAGONFLY_RATE_LIMIT_AUTHENTICATED,
         anonymousPerMinute: config.DRAGONFLY_RATE_LIMIT_ANONYMOUS,
       },
+      load: {
+        inFlight: config.DRAGONFLY_SHED_IN_FLIGHT,
+        inFlightSaturated: config.DRAGONFLY_SHED_IN_FLIGHT_SATURATED,
+        waiting: config.DRAGONFLY_SHED_WAITING,
+        waitMs: config.DRAGONFLY_SHED_WAIT,
+      },
     },
     {
       queue: queueUseCases({

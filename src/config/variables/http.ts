@@ -63,6 +63,30 @@ export const httpVariables = {
     'Requests a minute of an address without a valid key.',
     api,
   ),
+  DRAGONFLY_SHED_IN_FLIGHT: withDefault(
+    integer(1, 100_000),
+    '50',
+    'Requests that are worked on at a time; others wait. A few for each connection of the pool keep it busy.',
+    api,
+  ),
+  DRAGONFLY_SHED_IN_FLIGHT_SATURATED: withDefault(
+    integer(1, 100_000),
+    '20',
+    'The same while the event loop has no time left, when more of them would only make each slower.',
+    api,
+  ),
+  DRAGONFLY_SHED_WAITING: withDefault(
+    integer(0, 100_000),
+    '4000',
+    'Requests that wait at a time, at some 10 KiB each. One more is refused with 503 at once, which invites the next.',
+    api,
+  ),
+  DRAGONFLY_SHED_WAIT: withDefault(
+    duration('1ms'),
+    '300ms',
+    'Longest wait of a request; then it is refused with 503. More than a pause or a cold start, far less than a second.',
+    api,
+  ),
   DRAGONFLY_API_KEY_CACHE_TTL: withDefault(
     // SEC-5: never 0, which the cache reads as "for ever".
     duration('1ms', '5s'),

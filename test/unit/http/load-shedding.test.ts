@@ -1,7 +1,9 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent } from 'undici';
 import { expect, it, onTestFinished } from 'vitest';
-import type { Load } from '#src/adapters/inbound/http/plugins/load-shedding.ts';
+import type { Load } from '#src/adapters/inbound/http/admission.ts';
 import { ANY_LOAD, JOB, KEY, testApi } from './setup.ts';
 
 const url = `/v1/jobs/${JOB.id}`;
@@ -9,73 +11,158 @@ const url = `/v1/jobs/${JOB.id}`;
 /** An API whose queue does not answer so many requests until they are released. */
 async function busyApi(load: Load, requests: number) {
   const held = Promise.withResolvers<void>();
-  const api = await testApi({ options: { load }, onContext: () => held.promise });
+  let begun = 0;
+  const api = await testApi({
+    options: { load },
+    onContext: () => {
+      begun += 1;
+      return held.promise;
+    },
+  });
   const answers = Array.from({ length: requests }, async () => await api.request({ url }));
-  return { ...api, answers, release: held.resolve };
+  await expect.poll(() => begun).toBe(Math.min(requests, load.inFlight));
+  return { ...api, answers, begun: () => begun, release: held.resolve };
 }
 
 function burn(ms: number): void {
   for (const until = performance.now() + ms; performance.now() < until;);
 }
 
-it('[AV-7] refuses more requests at a time than allowed, until one of them is answered', async () => {
-  const { request, answers, release } = await busyApi({ ...ANY_LOAD, inFlight: 3 }, 3);
+const statusesOf = async (answers: readonly Promise<{ statusCode: number }>[]): Promise<number[]> =>
+  (await Promise.all(answers)).map(({ statusCode }) => statusCode);
+
+it('[AV-7] lets those that are too many wait, and refuses none that need not wait for long', async () => {
+  const { answers, begun, release } = await busyApi({ ...ANY_LOAD, inFlight: 3 }, 10);
+  await sleep(200);
+  expect(begun()).toBe(3);
+  release();
+  expect(await statusesOf(answers)).toEqual(Array.from({ length: 10 }, () => 200));
+});
+
+it('[AV-7] refuses whoever waited too long, says when to come back, and takes on again what comes then', async () => {
+  const { request, answers, release } = await busyApi({ ...ANY_LOAD, inFlight: 3, waitMs: 100 }, 3);
+  const startedAt = performance.now();
   const refused = await request({ url });
   expect(refused.json()).toMatchObject({ status: 503, code: 'overloaded' });
   expect(refused.headers['retry-after']).toBe('1');
+  expect(performance.now() - startedAt).toBeGreaterThan(100);
   release();
-  for (const answer of answers) expect((await answer).statusCode).toBe(200);
+  expect(await statusesOf(answers)).toEqual([200, 200, 200]);
   expect((await request({ url })).statusCode).toBe(200);
 });
 
-it.for(['/health', '/readyz'])('[AV-7] [AV-3] never refuses the probe %s', async (probe) => {
+it('[AV-7] refuses at once what finds too many waiting', async () => {
+  const { request, answers, release } = await busyApi({ ...ANY_LOAD, inFlight: 1, waiting: 5 }, 6);
+  expect((await request({ url })).json()).toMatchObject({ code: 'overloaded' });
+  release();
+  expect(new Set(await statusesOf(answers))).toEqual(new Set([200]));
+});
+
+it.for(['/health', '/readyz'])('[AV-7] [AV-3] never lets the probe %s wait', async (probe) => {
   const { request, answers, release } = await busyApi({ ...ANY_LOAD, inFlight: 1 }, 2);
   expect((await request({ url: probe })).statusCode).toBe(200);
   release();
   await Promise.all(answers);
 });
 
-it('[AV-7] takes on less while the event loop has no time left', async () => {
-  const { request, answers, release } = await busyApi(
-    { ...ANY_LOAD, inFlightSaturated: 2, saturation: 0.9 },
-    1,
-  );
-  // Longer than the interval in which utilisation is measured, twice: the first has begun before.
-  for (const ms of [300, 300]) {
-    burn(ms);
-    await sleep(0);
+it('[AV-7] works on less at a time while the event loop has no time left', async () => {
+  const { request, answers, begun, release } = await busyApi({ ...ANY_LOAD, inFlightSaturated: 1 }, 1);
+  const later: ReturnType<typeof request>[] = [];
+  for (let turn = 0; turn < 20; turn += 1) {
+    burn(20);
+    if (turn === 10) later.push(request({ url }), request({ url }));
+    await new Promise(setImmediate);
   }
-  const second = request({ url });
-  expect((await request({ url })).json()).toMatchObject({ code: 'overloaded' });
-  await expect.poll(async () => (await request({ url: '/nowhere' })).statusCode).toBe(404);
+  expect(begun()).toBe(1);
+  // With time left again they need not wait for the first one.
+  await expect.poll(begun).toBe(3);
   release();
-  for (const answer of [...answers, second]) expect((await answer).statusCode).toBe(200);
+  expect(await statusesOf([...answers, ...later])).toEqual([200, 200, 200]);
 });
 
-it('[AV-7] refuses what would make a turn of the event loop too long, but not all of it', async () => {
+it('[AV-7] a turn of the event loop begins no more than it has time for, and refuses nothing for it', async () => {
   const { app } = await testApi({
-    options: { load: { ...ANY_LOAD, turnMs: 10 } },
     onContext: () => {
-      burn(20);
+      burn(10);
     },
   });
   const origin = await app.listen({ host: '127.0.0.1', port: 0 });
   const dispatcher = new Agent();
   onTestFinished(async () => await dispatcher.close());
-  const ask = async (): Promise<number> => {
-    const { statusCode, body } = await dispatcher.request({
-      origin,
-      path: url,
-      method: 'GET',
-      headers: { authorization: `Bearer ${KEY}` },
-    });
+  const ask = async (path: string): Promise<number> => {
+    const headers = { authorization: `Bearer ${KEY}` };
+    const { statusCode, body } = await dispatcher.request({ origin, path, method: 'GET', headers });
     await body.dump();
     return statusCode;
   };
-  const statuses: number[] = [];
-  for (let round = 0; round < 5; round += 1) {
-    statuses.push(...(await Promise.all(Array.from({ length: 10 }, ask))));
+  await Promise.all(Array.from({ length: 30 }, async () => await ask('/health')));
+  const order: string[] = [];
+  const note = async (path: string): Promise<void> => {
+    expect(await ask(path)).toBe(200);
+    order.push(path);
+  };
+  // All of them arrive in one turn, the probe last.
+  await Promise.all([...Array.from({ length: 30 }, async () => await note(url)), note('/health')]);
+  expect(order.indexOf('/health')).toBeLessThan(10);
+});
+
+/** Whatever becomes of them, requests leave room for as many others as before. */
+it.for<[string, string]>([
+  ['an answer', `GET ${url} HTTP/1.1`],
+  ['an answer to HEAD', `HEAD ${url} HTTP/1.1`],
+  ['an unknown route', 'GET /nowhere HTTP/1.1'],
+  ['an unknown method', `DELETE ${url} HTTP/1.1`],
+  ['a bad parameter', 'GET /v1/jobs/x HTTP/1.1'],
+  ['a body that is no JSON', 'POST /v1/jobs HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 1'],
+  [
+    'a body that is not complete',
+    'POST /v1/jobs HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 99',
+  ],
+  ['an invalid key', `GET ${url} HTTP/1.1\r\nAuthorization: Bearer x`],
+])('[AV-7] after %s, or a client that goes away before, nobody has to wait', async ([, head]) => {
+  const { app, request } = await testApi({
+    options: { load: { ...ANY_LOAD, inFlight: 1, inFlightSaturated: 1, waitMs: 2000 } },
+  });
+  const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
+  const message = `${head}\r\nHost: localhost\r\nAuthorization: Bearer ${KEY}\r\n\r\n{`;
+  for (const patienceMs of [0, 5, 50]) {
+    const socket = connect(Number(port), '127.0.0.1').on('error', () => {});
+    await once(socket, 'connect');
+    socket.write(message);
+    await sleep(patienceMs);
+    socket.destroy();
+    await once(socket, 'close');
   }
-  expect(new Set(statuses)).toEqual(new Set([200, 503]));
-  expect(await ask()).toBe(200);
+  const startedAt = performance.now();
+  expect((await request({ url })).statusCode).toBe(200);
+  expect(performance.now() - startedAt).toBeLessThan(1000);
+});
+
+it('[AV-7] does nothing for a client that went away while it waited', async () => {
+  const { app, answers, begun, release } = await busyApi({ ...ANY_LOAD, inFlight: 1 }, 1);
+  const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
+  const socket = connect(Number(port), '127.0.0.1');
+  socket.write(`GET ${url} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${KEY}\r\n\r\n`);
+  await sleep(100);
+  socket.destroy();
+  await sleep(100);
+  release();
+  await Promise.all(answers);
+  await sleep(100);
+  expect(begun()).toBe(1);
+});
+
+it('[AV-7] counts what an aborted request still does', async () => {
+  const { app, request, answers, begun, release } = await busyApi({ ...ANY_LOAD, inFlight: 1 }, 0);
+  const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
+  const socket = connect(Number(port), '127.0.0.1');
+  socket.write(`GET ${url} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${KEY}\r\n\r\n`);
+  await expect.poll(begun).toBe(1);
+  socket.destroy();
+  await sleep(100);
+  answers.push(request({ url }));
+  await sleep(100);
+  expect(begun()).toBe(1);
+  release();
+  expect(await statusesOf(answers)).toEqual([200]);
 });

@@ -1,5 +1,5 @@
 import { buildApp, type HttpDependencies, type HttpOptions } from '#src/adapters/inbound/http/app.ts';
-import type { Load } from '#src/adapters/inbound/http/plugins/load-shedding.ts';
+import type { Load } from '#src/adapters/inbound/http/admission.ts';
 import { apiKeyFormat, newApiKey } from '#src/adapters/outbound/api-key/format.ts';
 import { createLogger } from '#src/adapters/outbound/telemetry/logger.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
@@ -22,7 +22,7 @@ export const KEY_ID = '7b6c8a52-2a2b-4c34-9d52-1f1f3a6d1c11';
 export const { key: UNKNOWN_KEY } = newApiKey();
 
 /** However slow this machine is just now. */
-export const ANY_LOAD: Load = { inFlight: 1000, inFlightSaturated: 1000, saturation: 1, turnMs: 60_000 };
+export const ANY_LOAD: Load = { inFlight: 1000, inFlightSaturated: 1000, waiting: 1000, waitMs: 60_000 };
 
 export const JOB: Job = {
   id: '019abcde-0000-7000-8000-000000000001',

@@ -4,6 +4,7 @@ import type { QueueUseCases } from '#src/application/queue/use-cases.ts';
 import type { Tracing } from '#src/application/tracing.ts';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
+import type { Load } from './admission.ts';
 import type { Limits } from './limits.ts';
 import { acceptable } from './plugins/acceptable.ts';
 import { authentication } from './plugins/authentication.ts';
@@ -11,7 +12,7 @@ import { clientAddress } from './plugins/client-address.ts';
 import { cors } from './plugins/cors.ts';
 import { deprecation } from './plugins/deprecation.ts';
 import { health } from './plugins/health.ts';
-import { type Load, loadShedding } from './plugins/load-shedding.ts';
+import { loadShedding } from './plugins/load-shedding.ts';
 import { metrics } from './plugins/metrics.ts';
 import { notFound } from './plugins/not-found.ts';
 import { rateLimit } from './plugins/rate-limit.ts';
@@ -31,8 +32,7 @@ export interface HttpOptions {
   /** Networks in CIDR notation. */
   readonly trustedProxies: readonly string[];
   readonly limits: Limits;
-  /** Beyond which requests are refused. */
-  readonly load?: Load | undefined;
+  readonly load: Load;
 }
 
 export interface HttpDependencies {
@@ -58,9 +58,10 @@ export async function buildApp(
 
   // Its hooks are for everything but the probes (AV-3), unknown routes among them.
   await app.register(async (api) => {
+    // Before all that a refused request does not need.
+    await api.register(loadShedding, { load: options.load });
     await api.register(traceContext);
     await api.register(tracing, { tracing: dependencies.tracing });
-    await api.register(loadShedding, { most: options.load });
     await api.register(clientAddress);
     await api.register(requestLog);
     await api.register(metrics, { registry: dependencies.registry });
