@@ -15,6 +15,7 @@ drop function ops.lease_is_live(ops.lease, ops.worker, timestamptz, integer);
 drop function ops.queue_job_idempotent(text, jsonb, text, integer, timestamptz);
 drop function ops.queue_job(text, jsonb, integer, timestamptz);
 drop function ops.queue_and_wake(text, jsonb, integer, timestamptz, text);
+drop function ops.queue_jobs_of_callers(jsonb);
 drop function ops.queue_one_job(text, jsonb, integer, timestamptz, text, integer);
 drop function ops.queue_jobs(jsonb);
 drop function ops.insert_jobs(jsonb);

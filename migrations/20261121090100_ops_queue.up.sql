@@ -231,6 +231,33 @@ begin
   job := v_queued.job;
 end $$;
 
+-- Jobs of several callers, who share a transaction because they came at the same time. Each element is one of queue_jobs
+-- without a key (who waits for a key lets nobody else wait), with its caller: {trace_id, organization_id, actor}. Nobody is
+-- woken.
+create function ops.queue_jobs_of_callers(p_jobs jsonb) returns table (created boolean, job ops.job)
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_item   record;
+  v_queued record;
+begin
+  for v_item in
+    select i.*, i.element -> 'payload' as payload
+      from rows from (jsonb_array_elements(p_jobs),
+                      jsonb_to_recordset(p_jobs) as (type text, priority integer, run_at timestamptz, max_attempts integer,
+                                                     trace_id text, organization_id text, actor text))
+           with ordinality as i (element, type, priority, run_at, max_attempts, trace_id, organization_id, actor, ordinal)
+     order by i.ordinal
+  loop
+    perform set_config('ops.trace_id', v_item.trace_id, true), set_config('ops.actor', v_item.actor, true),
+            set_config('ops.organization_id', v_item.organization_id, true);
+    v_queued := ops.queue_one_job(v_item.type, v_item.payload, v_item.priority, v_item.run_at, null, v_item.max_attempts);
+    created := v_queued.created;
+    job := v_queued.job;
+    return next;
+  end loop;
+end $$;
+
 create function ops.queue_and_wake(p_type text, p_payload jsonb, p_priority integer, p_run_at timestamptz, p_unique_key text)
 returns uuid
 language plpgsql
@@ -601,6 +628,7 @@ begin
   execute format('grant execute on function ops.queue_jobs(jsonb), ops.queue_job(text, jsonb, integer, timestamptz),
     ops.queue_job_idempotent(text, jsonb, text, integer, timestamptz) to %I, %I', v_api, v_worker);
   execute format('grant execute on function ops.queue_one_job(text, jsonb, integer, timestamptz, text, integer),
+    ops.queue_jobs_of_callers(jsonb),
     ops.cancel_job(uuid), ops.retry_job(uuid), ops.pause_queue(text), ops.resume_queue(text) to %I', v_api);
   execute format('grant execute on function ops.claim_jobs(text[], integer, integer, text),
     ops.claim_pending_job(text[], integer, text), ops.update_job_status(uuid, text, text, integer),

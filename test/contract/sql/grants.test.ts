@@ -11,6 +11,7 @@ const CLIENT = [
   'authenticate_api_key',
   'cancel_job',
   'pause_queue',
+  'queue_jobs_of_callers',
   'queue_one_job',
   'resume_queue',
   'retry_job',

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ORGANIZATION, connectQueue, newType, only } from './queue.ts';
+import { ORGANIZATION, connectQueue, elements, newType, only } from './queue.ts';
 
 const queue = await connectQueue();
 const { api, job, claim } = queue;
@@ -82,16 +82,58 @@ describe('ops.queue_one_job', () => {
   });
 });
 
+describe('ops.queue_jobs_of_callers', () => {
+  const callers = Array.from({ length: 3 }, (_, index) => ({
+    trace_id: randomUUID().replaceAll('-', ''),
+    organization_id: randomUUID(),
+    actor: `api_key:${index}`,
+  }));
+
+  it('[SEC-11] queues each job as its own caller, in the order given', async () => {
+    const type = newType();
+    const jobs = callers.map((caller, index) => ({ ...caller, type, payload: index, priority: index }));
+    const queued = await api()<Queued>`
+      select created, (job).id from ops.queue_jobs_of_callers(${elements(jobs)})`;
+    for (const [index, { organization_id, trace_id, actor }] of callers.entries()) {
+      expect(queued[index]?.created).toBe(true);
+      expect(await job(queued[index]?.id ?? '', organization_id)).toMatchObject({
+        type,
+        payload: index,
+        priority: index,
+        organization_id,
+        trace_id,
+        created_by: actor,
+      });
+    }
+    expect(queued).toHaveLength(callers.length);
+  });
+
+  it('queues none when one is faulty', async () => {
+    const type = newType();
+    const jobs = callers.map((caller, index) => ({ ...caller, type, max_attempts: index }));
+    const work = api()`select ops.queue_jobs_of_callers(${elements(jobs)})`;
+    await expect(work).rejects.toMatchObject({ code: '22023' });
+    expect(await claim(type)).toEqual([]);
+  });
+
+  it('takes the payload null', async () => {
+    const type = newType();
+    await api()`select ops.queue_jobs_of_callers(${elements([{ ...callers[0], type, payload: null }])})`;
+    expect(await claim(type)).toMatchObject([{ payload: null }]);
+  });
+});
+
 describe('a NOTIFY', () => {
   const heard: string[] = [];
   const listener = new Client({ connectionString: queue.urls.worker });
   listener.on('notification', ({ channel }) => heard.push(channel));
   afterAll(async () => await listener.end());
 
-  it('is left to the caller of ops.queue_one_job', async () => {
+  it('is left to the callers of both', async () => {
     await listener.connect();
     await listener.query('listen ops_job_ready; listen sentinel');
     await queueOne(newType());
+    await api()`select ops.queue_jobs_of_callers(${elements([{ type: newType() }])})`;
     await api()`select pg_notify('sentinel', '')`;
     await expect.poll(() => heard.at(-1), { interval: 5 }).toBe('sentinel');
     expect(heard).toEqual(['sentinel']);

@@ -62,6 +62,11 @@ describe('[Q-1] functions beside them', () => {
       result: 'record',
     },
     {
+      name: 'queue_jobs_of_callers',
+      arguments: 'p_jobs jsonb',
+      result: expect.stringMatching(/^TABLE\(created boolean, job /),
+    },
+    {
       name: 'queue_jobs',
       arguments: 'p_jobs jsonb',
       result: expect.stringMatching(/^TABLE\(created boolean, job /),

@@ -1,3 +1,4 @@
+import type { RequestContext } from '#src/application/context.ts';
 import type { JobFilter, JobPosition, NewJob, QueueStore, QueuedJob } from '#src/application/queue/ports.ts';
 import type { Job, Queue, Timestamp, Worker } from '#src/domain/jobs/job.ts';
 import {
@@ -11,6 +12,7 @@ import {
 } from 'kysely';
 import type { Row } from './pool.ts';
 import type { DB } from './schema.ts';
+import type { Shared } from './shared-transactions.ts';
 import { type SqlStatement, inContext } from './transactions.ts';
 
 /** Only composes text; the transactions run it. */
@@ -44,8 +46,14 @@ const columnsOfJob = COLUMNS.map((column) => `(job).${column}`).join(', ');
 
 /** Writes are the functions of the migrations, reads compose over the views of the organisation. */
 export const postgresQueueStore: QueueStore = {
-  queueJob: ({ type, payload, priority, runAt, uniqueKey, maxAttempts }) =>
-    queueOneJob([type, JSON.stringify(payload), priority, runAt, uniqueKey, maxAttempts]),
+  queueJob(job) {
+    const { type, payload, priority, runAt, uniqueKey, maxAttempts } = job;
+    const statement = queueOneJob([type, JSON.stringify(payload), priority, runAt, uniqueKey, maxAttempts]);
+    // Who waits for a key would let the others wait.
+    return uniqueKey === undefined
+      ? { ...statement, shared: (context: RequestContext) => ofCaller(job, context) }
+      : statement;
+  },
   queueJobs: (jobs) => queueJobs([JSON.stringify(jobs.map(toInput))]),
   findJob: (id) => findJob([id]),
   listJobs: (filter, after, limit) => rows(jobPage(filter, after, limit), toJob),
@@ -99,6 +107,18 @@ const queueJobs = fixed(
   1,
   (list) => (list as Row[]).map(toQueuedJob),
 );
+const QUEUE_OF_CALLERS = `select (${listOf(`select created, ${columnsOfJob} from ops.queue_jobs_of_callers($1)`)}) as value`;
+const ofCaller = (job: NewJob, { traceId, organizationId, actor }: RequestContext): Shared<QueuedJob> => ({
+  name: 'queue_jobs_of_callers',
+  text: QUEUE_OF_CALLERS,
+  element: JSON.stringify({
+    ...toInput(job),
+    trace_id: traceId,
+    organization_id: organizationId,
+    actor,
+  }),
+  read: (row) => toQueuedJob(row as Row),
+});
 const findJob = fixed('find_job', oneOf(`select ${columns} from ops.jobs where id = $1`), 1, jobIfAny);
 const cancelJob = fixed('cancel_job', oneOf(`select ${columns} from ops.cancel_job($1)`), 1, jobIfAny);
 const retryJob = fixed('retry_job', oneOf(`select ${columns} from ops.retry_job($1)`), 1, jobIfAny);

@@ -2,6 +2,7 @@ import type { RequestContext } from '#src/application/context.ts';
 import type { Run, Statement, Transactions } from '#src/application/transactions.ts';
 import type { Pool } from 'pg';
 import { type SqlQuery, query, withSession } from './pool.ts';
+import { type Shared, sharedTransactions } from './shared-transactions.ts';
 import { workerWakeUp } from './worker-wake-up.ts';
 
 /** What a `Statement` is here: `text` is of `inContext`, `values` are its own. */
@@ -9,6 +10,8 @@ export interface SqlStatement<T> extends Statement<T>, SqlQuery {
   read(value: unknown): T;
   /** Whether there is something new for the workers, once it is committed. */
   readonly wakes?: ((result: T) => boolean) | undefined;
+  /** How it shares a transaction with those of other callers that come at the same time, if it may. */
+  readonly shared?: (context: RequestContext) => Shared<T>;
 }
 
 /**
@@ -25,12 +28,20 @@ export const inContext = (text: string, parameters: number): string =>
 
 export function postgresTransactions(pool: Pool): Transactions {
   const wakeWorkers = workerWakeUp(pool);
+  const share = sharedTransactions(pool);
 
   async function single<T>(context: RequestContext, statement: SqlStatement<T>): Promise<T> {
-    const [row] = await query(pool, withContext(statement, context));
-    const result = statement.read(row?.['value']);
+    const shared = statement.shared?.(context);
+    const result = await (shared
+      ? share(shared, async () => await alone(context, statement))
+      : alone(context, statement));
     if (statement.wakes?.(result) === true) wakeWorkers();
     return result;
+  }
+
+  async function alone<T>(context: RequestContext, statement: SqlStatement<T>): Promise<T> {
+    const [row] = await query(pool, withContext(statement, context));
+    return statement.read(row?.['value']);
   }
 
   async function several<T>(context: RequestContext, work: (run: Run) => Promise<T>): Promise<T> {
