@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Bar, type Row, report, rowOf } from './report.ts';
+import { type Conservation, conservation } from './queue/conservation.ts';
 import { type EngineName, PEERS } from './queue/engine.ts';
 import { DEEP, FULL, type Measure, QUICK } from './queue/measures/measure.ts';
 import { FIGURES, type Figure } from './queue/rows.ts';
@@ -18,6 +19,8 @@ const { values } = parseArgs({
     /** Ten million where it is one otherwise. */
     deep: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
+    /** Instead of the rows: seconds of killed workers and late commits, after which nothing may be missing. */
+    conservation: { type: 'string' },
   },
 });
 const chosen = values.engines.split(',') as EngineName[];
@@ -49,6 +52,18 @@ const wanted = figures.flatMap(({ measure, peers = {}, base }): [Measure, Engine
     .map((engine): [Measure, EngineName] => [measure, engine]),
   ...(base ? ours.map((engine): [Measure, EngineName] => [base[1], engine]) : []),
 ]);
+
+if (values.conservation !== undefined) {
+  const seconds = Number(values.conservation);
+  const proven = ours.filter((engine) => engine !== 'current');
+  const found = await withServer(async (bench) => {
+    const results: [EngineName, Conservation][] = [];
+    for (const engine of proven) results.push([engine, await conservation(bench, engine, seconds)]);
+    return results;
+  });
+  console.table(Object.fromEntries(found));
+  process.exit(found.every(([, { lost, twice, phantoms }]) => lost + twice + phantoms === 0) ? 0 : 1);
+}
 
 await withServer(async (bench) => {
   for (let round = 1; round <= Number(values.rounds); round += 1) {

@@ -3,25 +3,28 @@ import { type Payload, type Queue, TYPE, payloadOf, payloadsOf } from './engine.
 import { startLeanWorker } from './lean-worker.ts';
 
 /** How a queue of SQL functions claims and reports. */
-export interface SqlQueue<Row> {
+export interface SqlQueue {
   /** $1 types, $2 limit, $3 worker; has a column `payload`. */
   readonly claim: string;
   readonly complete: string;
-  /** The parameters of `complete`. */
-  reportOf(jobs: readonly Row[]): unknown[];
+  /** The parameters of `complete`, for jobs that all ended alike. */
+  reportOf(jobs: readonly Claimed[], status: 'completed' | 'retry' | 'released'): unknown[];
   /** Whether queueing itself wakes the workers. */
   readonly wakes: boolean;
 }
+
+/** A row of `claim`; what else is in it only `reportOf` knows. */
+export type Claimed = Readonly<Record<string, unknown>> & { readonly payload: Payload };
 
 const CHANNEL = 'ops_job_ready';
 
 /** An array's text form, of values that need no quotes. */
 export const arrayOf = (values: readonly unknown[]): string => `{${values.join(',')}}`;
 
-export async function connectSqlQueue<Row extends { payload: Payload }>(
+export async function connectSqlQueue(
   databaseUrl: string,
   connections: number,
-  { claim, complete, reportOf, wakes }: SqlQueue<Row>,
+  { claim, complete, reportOf, wakes }: SqlQueue,
 ): Promise<Queue> {
   const pool = new Pool({ connectionString: databaseUrl, max: connections });
   const [claimer, reporter, listener, notifier] = await Promise.all(
@@ -47,15 +50,15 @@ export async function connectSqlQueue<Row extends { payload: Payload }>(
       wake();
     },
     async work(types, handle) {
-      const working = startLeanWorker<Row>(
+      const working = startLeanWorker<Claimed>(
         {
           async claim(limit) {
             const values = [types, limit, worker];
-            const { rows } = await claimer.query<Row>({ name: 'claim', text: claim, values });
+            const { rows } = await claimer.query<Claimed>({ name: 'claim', text: claim, values });
             return rows;
           },
           async complete(jobs) {
-            await reporter.query({ name: 'complete', text: complete, values: reportOf(jobs) });
+            await reporter.query({ name: 'complete', text: complete, values: reportOf(jobs, 'completed') });
           },
         },
         handle,

@@ -388,40 +388,40 @@ begin
   select lane_id, coalesce(retry_at, p_at), job_id, run + 1, attempt + (status <> 'released')::integer from ended where not dead;
 end $$;
 
--- Runs of dead workers, and of claimants that never beat and whose lock time-out is over, go back to the queue.
+-- Runs of dead workers, and of claimants that never beat and whose lock time-out is over, go back to the queue. All of
+-- them in one statement and in the order of the keys: a report of one of these workers may be under way.
 create function ops.return_lost_jobs(p_now timestamptz default clock_timestamp()) returns integer language plpgsql as $$
 declare
-  v_claim ops.claim;
-  v_count integer := 0;
-  v_got   integer;
+  v_at       timestamptz := clock_timestamp();
+  v_ids      uuid[];
+  v_runs     smallint[];
+  v_attempts smallint[];
+  v_count    integer;
 begin
-  for v_claim in
-    select c.* from ops.worker w join ops.claim c on c.worker_id = w.id and c.id >= w.open_from
-     where w.last_seen_at + w.dead_after < p_now and not c.reaped for update of c skip locked
-  loop
-    v_count := v_count + ops.return_claim(v_claim);
-  end loop;
-  for v_claim in
-    select c.* from ops.claim c where c.lease_until < p_now and not c.reaped for update skip locked
-  loop
-    v_count := v_count + ops.return_claim(v_claim);
-  end loop;
+  with dead as (
+    select c.lane_id, c.id from ops.worker w join ops.claim c on c.worker_id = w.id and c.id >= w.open_from
+     where w.last_seen_at + w.dead_after < p_now and not c.reaped
+    union
+    select c.lane_id, c.id from ops.claim c where c.lease_until < p_now and not c.reaped
+  ), locked as (
+    select c.lane_id, c.id from ops.claim c join dead d using (lane_id, id) order by c.lane_id, c.id for update of c skip locked
+  ), reaped as (
+    update ops.claim c set reaped = true from locked l where c.lane_id = l.lane_id and c.id = l.id and not c.reaped
+    returning c.id, c.job_ids, c.runs, c.attempts
+  ), lost as (
+    insert into ops.outcome (job_id, run, status, claim_id, at, error)
+    select u.job_id, coalesce(u.run, 1), 'lost', r.id, v_at, 'The worker died or its lease expired before it reported an outcome.'
+      from reaped r, unnest(r.job_ids, r.runs) u (job_id, run)
+     order by u.job_id
+    on conflict do nothing
+    returning job_id, run
+  )
+  select array_agg(l.job_id), array_agg(l.run), array_agg(u.attempt), count(*) into v_ids, v_runs, v_attempts, v_count
+    from lost l
+    join (select u.job_id, coalesce(u.run, 1) as run, coalesce(u.attempt, 1)::smallint as attempt
+            from reaped r, unnest(r.job_ids, r.runs, r.attempts) u (job_id, run, attempt)) u using (job_id, run);
+  if v_count > 0 then perform ops.run_again(v_ids, v_runs, v_attempts, v_at); end if;
   return v_count;
-end $$;
-
-create function ops.return_claim(p_claim ops.claim) returns integer language plpgsql as $$
-declare
-  v_at  timestamptz := clock_timestamp();
-  v_got integer;
-begin
-  insert into ops.outcome (job_id, run, status, claim_id, at, error)
-  select u.job_id, coalesce(u.run, 1), 'lost', p_claim.id, v_at, 'The worker died or its lease expired before it reported an outcome.'
-    from unnest(p_claim.job_ids, p_claim.runs) u (job_id, run) order by u.job_id
-  on conflict do nothing;
-  get diagnostics v_got = row_count;
-  perform ops.run_again(p_claim.job_ids, p_claim.runs, p_claim.attempts, v_at);
-  update ops.claim set reaped = true where lane_id = p_claim.lane_id and id = p_claim.id;
-  return v_got;
 end $$;
 
 -- The outcome ends the job whatever its worker does; if it still waits, its row is found by what is known of it.

@@ -352,29 +352,30 @@ end $$;
 
 create function ops.return_lost_jobs(p_now timestamptz default clock_timestamp()) returns integer language plpgsql as $$
 declare
-  v_claim record;
+  v_slots smallint[];
   v_seqs  bigint[];
-  v_count integer := 0;
+  v_ids   uuid[];
 begin
-  for v_claim in
-    select c.* from ops.claim c left join ops.worker w on w.id = c.worker_id
-     where not c.reaped and (w.last_seen_at + w.dead_after < p_now and c.claimed_at >= w.last_seen_at - interval '1 hour' or c.lease_until < p_now)
-       for update of c skip locked
-  loop
-    with stored as (
-      insert into ops.outcome (slot, seq, claim_no, status, error)
-      select u.slot, u.seq, v_claim.claim_no, 'lost', 'The worker died or its lease expired before it reported an outcome.'
-        from unnest(v_claim.slots, v_claim.seqs) u (slot, seq) order by 1, 2 on conflict do nothing returning seq)
-    select coalesce(array_agg(seq), '{}') into v_seqs from stored;
-    perform ops.run_again(
-      (select array_agg(j.slot order by j.seq) from unnest(v_claim.slots, v_claim.seqs) u (slot, seq) join ops.job j on j.slot = u.slot and j.lane_id = v_claim.lane_id and j.seq = u.seq),
-      (select array_agg(j.seq order by j.seq) from unnest(v_claim.slots, v_claim.seqs) u (slot, seq) join ops.job j on j.slot = u.slot and j.lane_id = v_claim.lane_id and j.seq = u.seq),
-      (select array_agg(j.id order by j.seq) from unnest(v_claim.slots, v_claim.seqs) u (slot, seq) join ops.job j on j.slot = u.slot and j.lane_id = v_claim.lane_id and j.seq = u.seq),
-      null, v_seqs);
-    update ops.claim set reaped = true where slot = v_claim.slot and lane_id = v_claim.lane_id and claim_no = v_claim.claim_no;
-    v_count := v_count + cardinality(v_seqs);
-  end loop;
-  return v_count;
+  with dead as (
+    select c.slot, c.lane_id, c.claim_no from ops.claim c left join ops.worker w on w.id = c.worker_id
+     where not c.reaped and (w.last_seen_at + w.dead_after < p_now and c.claim_no >= w.open_from or c.lease_until < p_now)
+     order by c.lane_id, c.claim_no for update of c skip locked
+  ), reaped as (
+    update ops.claim c set reaped = true from dead d
+     where c.slot = d.slot and c.lane_id = d.lane_id and c.claim_no = d.claim_no and not c.reaped
+    returning c.claim_no, c.lane_id, c.slots, c.seqs
+  ), lost as (
+    insert into ops.outcome (slot, seq, claim_no, status, error)
+    select u.slot, u.seq, r.claim_no, 'lost', 'The worker died or its lease expired before it reported an outcome.'
+      from reaped r, unnest(r.slots, r.seqs) u (slot, seq)
+     order by u.slot, u.seq
+    on conflict do nothing
+    returning slot, seq
+  )
+  select array_agg(j.slot), array_agg(j.seq), array_agg(j.id) into v_slots, v_seqs, v_ids
+    from lost l, (select distinct lane_id from reaped) r, ops.job j where j.lane_id = r.lane_id and j.slot = l.slot and j.seq = l.seq;
+  if v_seqs is not null then perform ops.run_again(v_slots, v_seqs, v_ids, null, v_seqs); end if;
+  return coalesce(cardinality(v_seqs), 0);
 end $$;
 
 create function ops.cancel_job(p_job uuid) returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

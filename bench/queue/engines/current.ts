@@ -1,14 +1,8 @@
 import { bootstrapDatabase, migrateDatabase } from '../../../dev/database.ts';
 import { newState } from '../../../dev/state.ts';
-import type { Engine, Payload } from '../engine.ts';
+import type { Engine } from '../engine.ts';
 import { connectSqlQueue } from '../sql-queue.ts';
 import { execute, queueBacklog } from './sql-file.ts';
-
-interface Row {
-  readonly job_id: string;
-  readonly lease_token: string;
-  readonly payload: Payload;
-}
 
 /** What the migrations make. Nothing removes its finished jobs yet: a plain DELETE stands for it. */
 export const engine: Engine = {
@@ -35,12 +29,12 @@ export const engine: Engine = {
     await execute(databaseUrl, `delete from ops.job where status = 'completed'`);
   },
   connect: async (databaseUrl, connections) =>
-    await connectSqlQueue<Row>(databaseUrl, connections, {
+    await connectSqlQueue(databaseUrl, connections, {
       claim:
         'select job_id, job_type, payload, attempts, lease_token, priority, max_attempts, trace_id, organization_id from ops.claim_jobs($1, $2, 30, $3)',
       complete: 'select ops.complete_jobs($1)',
-      reportOf: (jobs) => [
-        JSON.stringify(jobs.map(({ job_id, lease_token }) => ({ job_id, lease_token, status: 'completed' }))),
+      reportOf: (jobs, status) => [
+        JSON.stringify(jobs.map(({ job_id, lease_token }) => ({ job_id, lease_token, status }))),
       ],
       wakes: true,
     }),

@@ -1,14 +1,6 @@
-import type { Engine, Payload } from '../engine.ts';
-import { arrayOf, connectSqlQueue } from '../sql-queue.ts';
+import type { Engine } from '../engine.ts';
+import { type SqlQueue, arrayOf, connectSqlQueue } from '../sql-queue.ts';
 import { design, execute, queueBacklog } from './sql-file.ts';
-
-interface Row {
-  readonly claim_id: string;
-  readonly job_id: string;
-  readonly run: number;
-  readonly attempt: number;
-  readonly payload: Payload;
-}
 
 const RETENTION_DAYS = 7;
 /** Partitions as after a week: one a day, and that of tomorrow. */
@@ -23,6 +15,20 @@ const PARTITIONS = Array.from(
 const CLAIMS = [0, 1, 2].map(
   (part) => `select ops.make_claim_partition('part_${part}', ${part * 1e6}, ${(part + 1) * 1e6})`,
 );
+
+const queue: SqlQueue = {
+  claim: `select claim_id, run, job_id, job_type, payload, attempt, max_attempts, priority, trace_id, organization_id
+            from ops.claim_jobs($1, $2, 30, $3)`,
+  complete: 'select ops.complete_jobs($1, $2, $3, $4, $5)',
+  reportOf: (jobs, status) => [
+    arrayOf(jobs.map((job) => job['claim_id'])),
+    arrayOf(jobs.map((job) => job['job_id'])),
+    arrayOf(jobs.map((job) => job['run'])),
+    arrayOf(jobs.map((job) => job['attempt'])),
+    arrayOf(jobs.map(() => status)),
+  ],
+  wakes: false,
+};
 
 /** A narrow table of what waits, in one of its two forms. */
 export const narrowEngine = (name: 'hinted' | 'batches'): Engine => ({
@@ -45,18 +51,12 @@ export const narrowEngine = (name: 'hinted' | 'batches'): Engine => ({
       `select ops.make_partition('${today}', date_trunc('day', now()), date_trunc('day', now()) + interval '1 day')`,
     );
   },
-  connect: async (databaseUrl, connections) =>
-    await connectSqlQueue<Row>(databaseUrl, connections, {
-      claim: `select claim_id, run, job_id, job_type, payload, attempt, max_attempts, priority, trace_id, organization_id
-                from ops.claim_jobs($1, $2, 30, $3)`,
-      complete: 'select ops.complete_jobs($1, $2, $3, $4, $5)',
-      reportOf: (jobs) => [
-        arrayOf(jobs.map((job) => job.claim_id)),
-        arrayOf(jobs.map((job) => job.job_id)),
-        arrayOf(jobs.map((job) => job.run)),
-        arrayOf(jobs.map((job) => job.attempt)),
-        arrayOf(jobs.map(() => 'completed')),
-      ],
-      wakes: false,
-    }),
+  connect: async (databaseUrl, connections) => await connectSqlQueue(databaseUrl, connections, queue),
+  proof: {
+    queue,
+    ledger: `select (j.payload ->> 'n')::integer as n, count(*) filter (where o.status = 'completed')::integer as completed
+               from (select id, payload from ops.job union all select id, payload from ops.job_kept) j
+               left join ops.outcome o on o.job_id = j.id group by j.id, j.payload`,
+    expireLeases: "select ops.return_lost_jobs(clock_timestamp() + interval '1 hour')",
+  },
 });

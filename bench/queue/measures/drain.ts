@@ -34,7 +34,7 @@ export const drain =
         }
         if (analysed) await database.client.query('vacuum analyze');
         await database.client.query('checkpoint');
-        return await timeOf(workers, [...types, 'paused'], count);
+        return await timeOf(workers, behind === 'paused' ? [...types, behind] : types, count);
       };
       await run(WARM_UP);
       const pin = pinned ? await pinSnapshot(database.url) : undefined;
