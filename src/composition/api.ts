@@ -70,7 +70,6 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
 
   return {
     start: async () => ({ api: await app.listen({ host: config.HOST, port: config.PORT }) }),
-    drainMs: config.DRAGONFLY_SHUTDOWN_DELAY + config.DRAGONFLY_SHUTDOWN_TIMEOUT,
     async drain() {
       await sleep(config.DRAGONFLY_SHUTDOWN_DELAY);
       const late = setTimeout(() => {

@@ -31,8 +31,6 @@ export interface Base {
 export interface Part {
   /** Begins to serve. Where it listens, by name. */
   start(): Promise<Readonly<Record<string, string>>>;
-  /** How long `drain` may take at the most. */
-  readonly drainMs: number;
   /** Accepts nothing new and finishes what is in flight. */
   drain(): Promise<void>;
   /** Closes the part's dependencies, when nothing is in flight any more. */

@@ -1,15 +1,13 @@
 import { buildOpsApp } from '#src/adapters/inbound/http/ops-app.ts';
 import { type Config, type Environment, loadConfig } from '#src/config/load.ts';
+import { longestShutdownMs } from '#src/config/shutdown.ts';
 import { type Base, type Part, type ServingRole, createBase } from './base.ts';
-
-/** For what is closed after the drain, beyond the statement that may still be running. */
-export const CLOSING_MS = 2000;
 
 export interface RunningService {
   /** Where it listens: `api`, `metrics`. */
   readonly urls: Readonly<Record<string, string>>;
   readonly logger: Base['logger'];
-  /** AV-6. Idempotent. @throws Error when it takes longer than the longest drain, one statement and CLOSING_MS */
+  /** AV-6. Idempotent. @throws Error when it takes longer than its time-outs allow */
   stop(): Promise<void>;
 }
 
@@ -46,10 +44,7 @@ export async function serve(
     await base.tracing.stop();
     base.logger.info('service stopped');
   }
-  const deadlineMs =
-    Math.max(...parts.map(({ drainMs }) => drainMs)) +
-    config.DRAGONFLY_DATABASE_STATEMENT_TIMEOUT +
-    CLOSING_MS;
+  const deadlineMs = longestShutdownMs(config);
   return { urls, logger: base.logger, stop: () => (stopped ??= within(deadlineMs, stop())) };
 }
 

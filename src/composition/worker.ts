@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { GOODBYE_MS, createWorker } from '#src/adapters/inbound/worker/worker.ts';
+import { createWorker } from '#src/adapters/inbound/worker/worker.ts';
 import { queueMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
 import { postgresQueueEvents } from '#src/adapters/outbound/postgres/queue-events.ts';
 import { postgresWorkerQueue } from '#src/adapters/outbound/postgres/worker-queue.ts';
@@ -33,6 +33,7 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
       heartbeatIntervalMs: config.DRAGONFLY_WORKER_HEARTBEAT_INTERVAL,
       abortAfterMs: config.DRAGONFLY_WORKER_ABORT_AFTER,
       drainTimeoutMs: config.DRAGONFLY_WORKER_DRAIN_TIMEOUT,
+      goodbyeTimeoutMs: config.DRAGONFLY_WORKER_GOODBYE_TIMEOUT,
     },
     {
       queue: postgresWorkerQueue(pool, {
@@ -61,7 +62,6 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
       await worker.start();
       return {};
     },
-    drainMs: config.DRAGONFLY_WORKER_DRAIN_TIMEOUT + GOODBYE_MS,
     drain: () => worker.drain(),
     async close() {
       await webhooks.close();

@@ -1,9 +1,7 @@
-import { type ValueOf, type Variable, milliseconds } from './variable.ts';
-import { type VariableName, type Variables, variables } from './variables.ts';
+import { type Variable, milliseconds } from './variable.ts';
+import { type KnownValues, type VariableName, variables } from './variables.ts';
+import { longestShutdownMs } from './shutdown.ts';
 import { DELIVERY_DEADLINE } from './variables/webhooks.ts';
-
-/** The values as far as they could be read: the fault of a missing one is known already. */
-export type KnownValues = { readonly [N in VariableName]?: ValueOf<Variables[N]> | undefined };
 
 /** Faults that show only when several values are seen together. */
 export function brokenRules(values: KnownValues): string[] {
@@ -14,6 +12,7 @@ export function brokenRules(values: KnownValues): string[] {
     ...databaseRoles(values),
     ...heartbeatOrder(values),
     ...deliveryTimeouts(values),
+    ...gracePeriod(values),
   ];
 }
 
@@ -95,5 +94,15 @@ function deliveryTimeouts({
   if (connect + response < milliseconds(DELIVERY_DEADLINE)) return [];
   return [
     `DRAGONFLY_WEBHOOK_CONNECT_TIMEOUT and DRAGONFLY_WEBHOOK_RESPONSE_TIMEOUT together must be shorter than the deadline of a delivery, ${DELIVERY_DEADLINE}.`,
+  ];
+}
+
+/** AV-6: what takes longer ends by SIGKILL. */
+function gracePeriod(values: KnownValues): string[] {
+  const { DRAGONFLY_SHUTDOWN_GRACE: grace } = values;
+  const needed = longestShutdownMs(values);
+  if (grace === undefined || needed <= grace) return [];
+  return [
+    `DRAGONFLY_SHUTDOWN_GRACE: a shutdown may take ${needed / 1000} s; grant that, or shorten DRAGONFLY_SHUTDOWN_DELAY, DRAGONFLY_SHUTDOWN_TIMEOUT, DRAGONFLY_WORKER_DRAIN_TIMEOUT or DRAGONFLY_WORKER_GOODBYE_TIMEOUT.`,
   ];
 }

@@ -1,3 +1,4 @@
+import type { ValueOf } from './variable.ts';
 import { databaseVariables } from './variables/database.ts';
 import { httpVariables } from './variables/http.ts';
 import { processVariables } from './variables/process.ts';
@@ -24,3 +25,5 @@ export const variableGroups = {
 
 export type Variables = typeof variables;
 export type VariableName = keyof Variables;
+/** The values as far as they could be read: the fault of a missing one is known already. */
+export type KnownValues = { readonly [N in VariableName]?: ValueOf<Variables[N]> | undefined };

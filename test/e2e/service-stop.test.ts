@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,6 +30,15 @@ async function postUntil(over: AbortSignal, client: TestClient): Promise<Respons
     answers.push(await client.request('POST', '/v1/jobs', webhookTo('http://127.0.0.1:9')));
   }
   return answers;
+}
+
+async function post(agent: Agent, url: string, { key }: TestClient) {
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  const sent = request(`${url}/v1/jobs`, { method: 'POST', agent, headers });
+  sent.end(JSON.stringify(webhookTo('http://127.0.0.1:9')));
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+  await text(answer);
+  return { status: answer.statusCode, headers: answer.headers };
 }
 
 /** A request whose second half is sent later. */
@@ -82,13 +93,49 @@ it('[AV-6] answers at SIGTERM what is under way and what still comes, is not rea
   expect(performance.now() - stoppedAt).toBeLessThan(DELAY_MS + SLACK_MS);
 });
 
-it('ends at once and with exit code 1 at a second SIGTERM', async () => {
-  const api = await service.serve('api', { DRAGONFLY_SHUTDOWN_DELAY: '1m' });
+it('[AV-6] gives its real answer to each request of clients that open no connection once it is not ready', async () => {
+  const api = await service.serve('api', { DRAGONFLY_SHUTDOWN_DELAY: `${DELAY_MS}ms` });
+  const client = await testClient(database, api.apiUrl);
+  const notReady = new AbortController();
+  let answers = 0;
+  /** Asks on connections that it keeps, with a pause after each answer; throws when a request has none. */
+  async function keepAsking(pauseMs: number): Promise<void> {
+    while (!notReady.signal.aborted) {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      for (let kept = true; kept;) {
+        const { status, headers } = await post(agent, api.apiUrl, client);
+        expect(status).toBe(201);
+        answers += 1;
+        kept = headers.connection === 'keep-alive';
+        if (kept) await sleep(pauseMs);
+      }
+      agent.destroy();
+    }
+  }
+  const clients = Array.from({ length: 20 }, async (_, index) => await keepAsking(index * 20));
+  await until(() => {
+    expect(answers).toBeGreaterThan(100);
+  });
   api.child.kill('SIGTERM');
-  await untilStopping(api);
-  api.child.kill('SIGTERM');
-  expect(await api.ended).toMatchObject({ code: 1, stderr: '' });
+  await until(async () => {
+    expect((await fetch(`${api.metricsUrl}/readyz`)).status).toBe(503);
+  });
+  notReady.abort();
+  await Promise.all(clients);
+  expect(await api.ended).toMatchObject({ code: 0, stderr: '' });
+  expect(api.logged('request completed')).toHaveLength(answers);
 });
+
+it.for(['SIGTERM', 'SIGINT'] as const)(
+  'ends at once and with exit code 1 at %s while it stops',
+  async (signal) => {
+    const api = await service.serve('api', { DRAGONFLY_SHUTDOWN_DELAY: '20s' });
+    api.child.kill('SIGTERM');
+    await untilStopping(api);
+    api.child.kill(signal);
+    expect(await api.ended).toMatchObject({ code: 1, stderr: '' });
+  },
+);
 
 it('ends as after SIGTERM when the parent that holds its IPC channel is gone', async () => {
   const all = await service.serve('all');

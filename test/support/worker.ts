@@ -19,6 +19,7 @@ const OPTIONS: WorkerOptions = {
   heartbeatIntervalMs: 300,
   abortAfterMs: 1000,
   drainTimeoutMs: 200,
+  goodbyeTimeoutMs: 5000,
 };
 const DEAD_AFTER_MS = 2000;
 

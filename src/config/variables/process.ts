@@ -40,4 +40,16 @@ export const processVariables = {
     'Longest wait for requests in flight at shutdown.',
     api,
   ),
+  DRAGONFLY_SHUTDOWN_CLOSE_TIMEOUT: withDefault(
+    duration(),
+    '2s',
+    'Longest wait for dependencies to close at shutdown, beyond the statement that may still be running.',
+    serving,
+  ),
+  DRAGONFLY_SHUTDOWN_GRACE: withDefault(
+    duration('1s'),
+    '45s',
+    'From SIGTERM to SIGKILL. The start fails when the time-outs of a shutdown may take longer.',
+    { ...serving, tier: 'runtime' },
+  ),
 } as const;

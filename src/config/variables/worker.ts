@@ -46,4 +46,10 @@ export const workerVariables = {
     'How long running jobs may go on at shutdown before they are aborted and returned to the queue.',
     worker,
   ),
+  DRAGONFLY_WORKER_GOODBYE_TIMEOUT: withDefault(
+    duration(),
+    '5s',
+    'Longest wait after that for the last outcomes to be stored, so that a lost database does not hold up the exit.',
+    worker,
+  ),
 } as const;

@@ -153,3 +153,24 @@ const timeouts = (connect: string, response: string) =>
     DRAGONFLY_WEBHOOK_CONNECT_TIMEOUT: connect,
     DRAGONFLY_WEBHOOK_RESPONSE_TIMEOUT: response,
   });
+
+describe('[AV-6] the time-outs of a shutdown', () => {
+  const roles = ['api', 'worker'] as const;
+
+  it.each([
+    ['the API', { DRAGONFLY_SHUTDOWN_DELAY: '30s', DRAGONFLY_SHUTDOWN_TIMEOUT: '10s' }],
+    ['the worker', { DRAGONFLY_WORKER_DRAIN_TIMEOUT: '35s' }],
+    ['the goodbye', { DRAGONFLY_WORKER_GOODBYE_TIMEOUT: '20s' }],
+    ['the last statement', { DRAGONFLY_DATABASE_STATEMENT_TIMEOUT: '20s' }],
+    ['what is closed', { DRAGONFLY_SHUTDOWN_CLOSE_TIMEOUT: '17s' }],
+  ])('may not be longer than the grace period because of %s', (_, changes) => {
+    expect(faultsOf(roles, { ...COMPLETE, ...changes })).toEqual([
+      expect.stringMatching(/^DRAGONFLY_SHUTDOWN_GRACE: a shutdown may take 47 s;/),
+    ]);
+    expect(faultsOf(roles, { ...COMPLETE, ...changes, DRAGONFLY_SHUTDOWN_GRACE: '47s' })).toEqual([]);
+  });
+
+  it('of a role that is not run do not count', () => {
+    expect(faultsOf(['api'], { ...COMPLETE, DRAGONFLY_WORKER_DRAIN_TIMEOUT: '1h' })).toEqual([]);
+  });
+});

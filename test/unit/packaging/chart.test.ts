@@ -1,12 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { GOODBYE_MS } from '#src/adapters/inbound/worker/worker.ts';
-import { CLOSING_MS } from '#src/composition/serve.ts';
 import { loadConfig } from '#src/config/load.ts';
 import type { Role, Variable } from '#src/config/variable.ts';
 import { variables } from '#src/config/variables.ts';
 import { describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
-import { COMPLETE } from '../config/environment.ts';
+import { COMPLETE, faultsOf } from '../config/environment.ts';
 import { CHART, type Manifest, type PodSpec, isHelmMissing, lint, render } from './helm.ts';
 
 const read = (path: string): string => readFileSync(`${CHART}/${path}`, 'utf8');
@@ -122,17 +120,12 @@ describe.skipIf(missing)(`the chart${skipped}`, () => {
     });
   });
 
-  it('[AV-6] the grace period covers the whole shutdown', () => {
-    const config = loadConfig(['api', 'worker'], COMPLETE);
-    const drainMs = {
-      api: config.DRAGONFLY_SHUTDOWN_DELAY + config.DRAGONFLY_SHUTDOWN_TIMEOUT,
-      worker: config.DRAGONFLY_WORKER_DRAIN_TIMEOUT + GOODBYE_MS,
-    };
-    for (const role of ['api', 'worker'] as const) {
-      const closingMs = config.DRAGONFLY_DATABASE_STATEMENT_TIMEOUT + CLOSING_MS;
-      const seconds = (drainMs[role] + closingMs) / 1000;
-      expect(pod(role).terminationGracePeriodSeconds).toBeGreaterThanOrEqual(seconds);
-    }
+  it.each(['api', 'worker'] as const)('[AV-6] %s compares its time-outs with the grace period', (role) => {
+    const { terminationGracePeriodSeconds: seconds, containers } = pod(role);
+    const grace = { name: 'DRAGONFLY_SHUTDOWN_GRACE', value: `${seconds}s` };
+    expect(containers[0].env).toContainEqual(grace);
+    expect(faultsOf([role], { ...COMPLETE, [grace.name]: grace.value })).toEqual([]);
+    expect(faultsOf([role], { ...COMPLETE, [grace.name]: '10s' })).toHaveLength(1);
   });
 
   it('[AV-8] the startup probe waits longer than the service waits for PostgreSQL', () => {

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { GOODBYE_MS } from '#src/adapters/inbound/worker/worker.ts';
 import { away } from '#test/support/scripted-queue.ts';
 import { busy, job, pass, settled, workerOn } from './setup.ts';
 
@@ -73,6 +72,7 @@ it('[AV-6] ends its drain also when the database is gone, and says what was left
 it('[AV-6] is never longer than its time-out and the goodbye, however silent the database is', async () => {
   const { worker, offer, script, logged } = workerOn([nap], {
     drainTimeoutMs: 1000,
+    goodbyeTimeoutMs: 5000,
     pollIntervalMs: 20,
     heartbeatIntervalMs: 100,
   });
@@ -83,7 +83,7 @@ it('[AV-6] is never longer than its time-out and the goodbye, however silent the
   await pass(90);
   let ended = false;
   const drained = worker.drain().then(() => (ended = true));
-  await pass(1000 + GOODBYE_MS + 10);
+  await pass(1000 + 5000 + 10);
   expect(ended).toBe(true);
   await drained;
   expect(logged(LEFT)).toMatchObject([{ unreported: 1 }]);

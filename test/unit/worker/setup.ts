@@ -54,6 +54,7 @@ export const DEFAULTS: WorkerOptions = {
   heartbeatIntervalMs: 30_000,
   abortAfterMs: 45_000,
   drainTimeoutMs: 20_000,
+  goodbyeTimeoutMs: 5000,
 };
 
 /** A worker on a scripted queue, with everything that it logs. Time is the test's. */

@@ -22,6 +22,8 @@ export interface WorkerOptions {
   readonly heartbeatIntervalMs: number;
   readonly abortAfterMs: number;
   readonly drainTimeoutMs: number;
+  /** What a drain may take beyond that: for the last outcomes and the goodbye. */
+  readonly goodbyeTimeoutMs: number;
 }
 
 export interface WorkerDependencies extends JobHandling {
@@ -38,12 +40,6 @@ export interface WorkerDependencies extends JobHandling {
  * 10 running + 100 claimed (CLAIM_LIMIT) at 256 KiB make 28 MiB, and 500 + 110 results at 64 KiB 38 MiB.
  */
 const MAX_UNREPORTED = 500;
-/**
- * What a drain may take beyond its time-out: for the last outcomes and the goodbye, so that a database that is gone does not
- * hold up the exit.
- */
-export const GOODBYE_MS = 5000;
-
 /**
  * Takes jobs out of the queue and runs them: a fetcher claims, a runner runs, a completer reports, a heartbeat keeps the
  * leases. Claimed jobs that wait for a slot are in the buffer, and not for long.
@@ -160,7 +156,7 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     const over = new AbortController();
     const goodbye = setTimeout(() => {
       over.abort();
-    }, GOODBYE_MS);
+    }, options.goodbyeTimeoutMs);
     await unlessAborted(over.signal, fetched);
     const unreported = await completer.close(over.signal);
     if (unreported > 0) {
@@ -193,7 +189,7 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
 
     /**
      * Claims nothing more, gives buffered jobs back at once, lets running ones end until `drainTimeoutMs` and then aborts
-     * them and gives them back, reports all outcomes, and says goodbye (AV-6); all within `drainTimeoutMs` and GOODBYE_MS.
+     * them and gives them back, reports all outcomes, and says goodbye (AV-6); all within `drainTimeoutMs` and `goodbyeTimeoutMs`.
      */
     async drain(): Promise<void> {
       await (draining ??= drain());
