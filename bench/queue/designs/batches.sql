@@ -74,9 +74,9 @@ alter table ops.claim alter job_ids set storage external;
 
 -- ── retention ────────────────────────────────────────────────────────────────────────────────────────────────────
 
--- Unfinished jobs and dead letters of dropped partitions.
-create table ops.job_kept (like ops.job including all);
-create table ops.outcome_kept (like ops.outcome including all);
+-- What is unfinished or a dead letter when its partition goes, and whatever nobody made a partition for.
+create table ops.job_kept partition of ops.job default;
+create table ops.outcome_kept partition of ops.outcome default;
 
 create function ops.uuid_at(p_at timestamptz) returns uuid language sql immutable
 return (rpad(lpad(to_hex(floor(extract(epoch from p_at) * 1000)::bigint), 12, '0'), 32, '0'))::uuid;
@@ -97,13 +97,14 @@ end $$;
 -- stall everybody behind it.
 create function ops.drop_partition(p_name text) returns void language plpgsql set lock_timeout = '50ms' as $$
 begin
-  execute format('lock table ops.job_%1$s, ops.outcome_%1$s in access exclusive mode', p_name);
+  execute format('alter table ops.job detach partition ops.job_%1$s', p_name);
+  execute format('alter table ops.outcome detach partition ops.outcome_%1$s', p_name);
   execute format($q$
     with unfinished as materialized (
       select j.* from ops.job_%1$s j where not exists (
         select from ops.outcome_%1$s o where o.job_id = j.id and o.status in ('completed', 'cancelled'))),
-    jobs as (insert into ops.job_kept select * from unfinished)
-    insert into ops.outcome_kept select o.* from ops.outcome_%1$s o join unfinished u on u.id = o.job_id$q$, p_name);
+    jobs as (insert into ops.job select * from unfinished)
+    insert into ops.outcome select o.* from ops.outcome_%1$s o join unfinished u on u.id = o.job_id$q$, p_name);
   execute format('drop table ops.job_%1$s, ops.outcome_%1$s', p_name);
 end $$;
 
@@ -304,8 +305,7 @@ begin
     return query
       select claim_id, u.run, j.id, l.type, j.payload, u.attempt, j.max_attempts, l.priority, j.created_at, j.run_at, j.trace_id, j.organization_id
         from unnest(v_timed, v_runs, v_attempts) u (id, run, attempt)
-        cross join lateral (select * from ops.job j where j.id = u.id
-                            union all select * from ops.job_kept k where k.id = u.id offset 0) j
+        cross join lateral (select * from ops.job j where j.id = u.id offset 0) j
         join ops.lane l on l.id = p_lane;
   end if;
 end $$;
@@ -380,7 +380,7 @@ begin
     select o.*, u.attempt, j.lane_id, u.attempt >= j.max_attempts and o.status <> 'released' or o.status = 'failed' as dead
       from (select u.job_id, coalesce(u.run, 1) as run, coalesce(u.attempt, 1) as attempt from unnest(p_jobs, p_runs, p_attempts) u (job_id, run, attempt)) u
       join ops.outcome o on o.job_id = u.job_id and o.run = u.run and o.at = p_at and o.status in ('retry', 'released', 'failed', 'lost')
-      cross join lateral (select * from ops.job j where j.id = u.job_id union all select * from ops.job_kept k where k.id = u.job_id offset 0) j
+      cross join lateral (select * from ops.job j where j.id = u.job_id offset 0) j
   ), dead as (
     insert into ops.dead_letter (job_id, lane_id, at, error) select job_id, lane_id, p_at, error from ended where dead
   )
@@ -430,7 +430,7 @@ declare
   v_job  record;
   v_last record;
 begin
-  select * into v_job from (select * from ops.job union all select * from ops.job_kept) j where j.id = p_job;
+  select * into v_job from ops.job j where j.id = p_job;
   if not found then return null; end if;
   select * into v_last from ops.outcome o where o.job_id = p_job order by run desc limit 1;
   if v_last.status not in ('retry', 'released', 'lost') then return false; end if;
@@ -446,7 +446,8 @@ end $$;
 
 create function ops.status_of(p_job uuid) returns text language sql stable as $$
   select case
-    when l.status is not null and (l.status not in ('retry', 'released', 'lost') or d.job_id is not null) then coalesce('failed' || nullif(d.job_id::text, d.job_id::text), l.status)
+    when d.job_id is not null then 'failed'
+    when l.status in ('completed', 'cancelled') then l.status
     when r.seq is not null or s.job_id is not null then 'pending'
     else 'processing' end
   from ops.job j

@@ -55,8 +55,7 @@ export const narrowEngine = (name: 'hinted' | 'batches'): Engine => ({
   proof: {
     queue,
     ledger: `select (j.payload ->> 'n')::integer as n, count(*) filter (where o.status = 'completed')::integer as completed
-               from (select id, payload from ops.job union all select id, payload from ops.job_kept) j
-               left join ops.outcome o on o.job_id = j.id group by j.id, j.payload`,
+               from ops.job j left join ops.outcome o on o.job_id = j.id group by j.id, j.payload`,
     expireLeases: "select ops.return_lost_jobs(clock_timestamp() + interval '1 hour')",
   },
 });
