@@ -26,7 +26,7 @@ const SAMPLE_MS = 50;
  * For how long one turn of the event loop begins work on requests, in milliseconds. A probe on a new connection waits for
  * about three turns: until it is accepted, read, and answered.
  */
-const TURN_MS = 5;
+const TURN_MS = 2;
 
 /**
  * AV-7: lets requests in, in the order of their arrival, as far as they can be served in time. What is too much waits here,
