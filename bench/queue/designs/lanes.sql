@@ -169,6 +169,7 @@ begin
     exit when v_done;
     perform ops.ensure_lanes(p_jobs);
   end loop;
+  for i in 1..cardinality(v_taken) loop v_ids[v_taken[i]] := null; end loop;
   return v_ids;
 end $$;
 
