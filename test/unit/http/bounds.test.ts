@@ -10,7 +10,7 @@ import { Registry } from 'prom-client';
 import { GIT_SHA, KEY, testApi } from './setup.ts';
 
 const KIB = 1024;
-const HANDLER_MS = 45_000;
+const ANSWER_MS = 45_000;
 
 /** Every setting of node:http's server, with the reason for its value. */
 const OF_NODE: Readonly<Record<string, unknown>> = {
@@ -49,7 +49,7 @@ const OF_FASTIFY: Readonly<Record<string, unknown>> = {
   connectionTimeout: 60_000,
   keepAliveTimeout: 75_000,
   requestTimeout: 30_000,
-  handlerTimeout: HANDLER_MS, // later than requestTimeout, earlier than the 60 s of load balancers
+  handlerTimeout: 0, // answer-timeout.ts: 45 s
   pluginTimeout: 10_000,
   http2SessionTimeout: 72_000, // there is no HTTP/2
   bodyLimit: 256 * KIB,
@@ -148,7 +148,7 @@ it.for([
 ] as const)(
   '[API-3] [OBS-2] 503 when a handler hangs, and its late end changes nothing: %s',
   async ([, end]) => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     onTestFinished(() => {
       vi.useRealTimers();
     });
@@ -162,9 +162,9 @@ it.for([
     });
     const answer = request({ url: `/v1/jobs?type=canary` });
     await asking.promise;
-    vi.advanceTimersByTime(HANDLER_MS - 1);
+    vi.advanceTimersByTime(ANSWER_MS);
     expect(logLines()).toEqual([]);
-    vi.advanceTimersByTime(1);
+    vi.advanceTimersByTime(1000);
 
     const { statusCode, headers, json } = await answer;
     expect(statusCode).toBe(503);

@@ -5,6 +5,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Registry } from 'prom-client';
 import { allowedMethods } from './plugins/allowed-methods.ts';
+import { answerTimeout } from './plugins/answer-timeout.ts';
 import { clientErrorHandler } from './client-errors.ts';
 import { jsonParser } from './json-parser.ts';
 import { HttpError } from './problems/http-error.ts';
@@ -55,8 +56,6 @@ export async function createServer(
     requestTimeout: 30 * SECONDS,
     // A connection on which nothing moves for so long is dead; longer than any answer takes.
     connectionTimeout: 60 * SECONDS,
-    // What hangs in us is answered by us, before a load balancer gives up on it; longer than a request may take to arrive.
-    handlerTimeout: 45 * SECONDS,
     // As many as come: Node would answer the one too many by itself, with a bare 503.
     maxRequestsPerSocket: 0,
     // What hangs in a plugin ends the start.
@@ -96,6 +95,7 @@ export async function createServer(
   await app.register(shaHeader, { gitSha });
   await app.register(securityHeaders);
   await app.register(problemDetails);
+  await app.register(answerTimeout);
   await app.register(connectionClose, { probe: readiness });
   app.addHook('onRequest', ({ raw }, _reply, next) => {
     next(isHostClear(raw) ? undefined : new HttpError('request_malformed'));

@@ -35,11 +35,10 @@ export class HttpError extends Error {
   }
 }
 
-/** Our word for a client error that Fastify found, or its time-out of a handler; undefined for any other error. */
+/** Our word for a client error that Fastify found; undefined for any other error. */
 export function httpErrorOf(error: unknown): HttpError | undefined {
   if (error instanceof HttpError) return error;
   if (!(error instanceof Error && 'statusCode' in error)) return undefined;
-  if ('code' in error && error.code === 'FST_ERR_HANDLER_TIMEOUT') return new HttpError('answer_timeout');
   const status = Number(error.statusCode);
   if (!(status >= 400 && status < 500)) return undefined;
   return new HttpError(CODE_OF_STATUS[status] ?? 'request_malformed');
