@@ -90,7 +90,7 @@ const holds = report(
   {
     compared: 'same server, a fresh database for each sample, in turns; medians',
     server: 'embedded PostgreSQL 18 with its own defaults, fsync on; WAL without full page images',
-    ours: 'the SQL functions of each design, with a lean worker: 24 slots, claims of up to 500, reports of up to 1,000',
+    ours: 'the SQL functions of each design, with a lean worker: 24 slots, claims of up to 1,000, reports of up to 1,000',
     graphile: 'graphile-worker 0.18, 24 slots, local queue of 500, no batch delays',
     'pg-boss': 'pg-boss 12, batches of 1,000, 4 fetchers, next fetch at once while batches are full',
     rounds: values.rounds,

@@ -6,7 +6,7 @@ export interface Source<Job extends { payload: Payload }> {
 }
 
 const CONCURRENCY = 24;
-const FETCH = 500;
+const FETCH = 1000;
 const REPORT = 1000;
 const POLL_MS = 250;
 

@@ -272,10 +272,13 @@ begin
          case when v_place.sweep then v_now else c.swept_at end, case when v_place.sweep then v_took else c.sweep_took end
     from (select) one left join lateral (select * from ops.claim c where c.lane_id = p_lane order by c.id desc limit 1) c on true;
 
-  -- Fresh ids are neighbours in the index: one descent for all of them. What comes again may be of any age.
+  -- Fresh ids are neighbours in the index: one descent for all of them, and the bounds leave out the other partitions. What
+  -- comes again may be of any age.
+  v_fresh := array(select i from unnest(v_fresh) i order by i);
   return query
     select claim_id, 1::smallint, j.id, l.type, j.payload, 1::smallint, j.max_attempts, l.priority, j.created_at, j.run_at, j.trace_id, j.organization_id
-      from ops.job j, ops.lane l where j.id = any (v_fresh) and l.id = p_lane;
+      from ops.job j, ops.lane l
+     where j.id = any (v_fresh) and j.id between v_fresh[1] and v_fresh[cardinality(v_fresh)] and l.id = p_lane;
   if v_timed is not null then
     return query
       select claim_id, u.run, j.id, l.type, j.payload, u.attempt, j.max_attempts, l.priority, j.created_at, j.run_at, j.trace_id, j.organization_id
