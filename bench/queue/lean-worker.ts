@@ -3,12 +3,16 @@ import type { Handler, Payload, Working } from './engine.ts';
 export interface Source<Job extends { payload: Payload }> {
   claim(limit: number): Promise<Job[]>;
   complete(jobs: readonly Job[]): Promise<void>;
+  /** Whether who queues should wake this worker. */
+  setIdle(idle: boolean): Promise<void>;
 }
 
 const CONCURRENCY = 24;
 const FETCH = 1000;
 const REPORT = 1000;
 const POLL_MS = 250;
+/** After so many claims in a row that found something, a worker counts as busy. */
+const BUSY_AFTER = 8;
 
 /**
  * The least that a worker of a SQL queue can be, so that the queue is what is compared: one claim at a time of what fits
@@ -19,7 +23,8 @@ export function startLeanWorker<Job extends { payload: Payload }>(source: Source
   const ended: Job[] = [];
   const slots = new Set<Promise<void>>();
   const claims = { total: 0, empty: 0 };
-  const state = { stopping: false, worthALook: true };
+  const state = { stopping: false, worthALook: true, idle: false };
+  let found = 0;
   let head = 0;
   let fetching: Promise<void> | undefined;
   let reporting: Promise<void> | undefined;
@@ -58,14 +63,25 @@ export function startLeanWorker<Job extends { payload: Payload }>(source: Source
       const jobs = await source.claim(FETCH - waiting());
       claims.total += 1;
       if (jobs.length === 0) claims.empty += 1;
-      else state.worthALook = true;
+      found = jobs.length === 0 ? 0 : found + 1;
+      state.worthALook ||= jobs.length > 0;
       buffer.splice(0, head);
       head = 0;
       buffer.push(...jobs);
       startSlots();
+      await changeState();
     }
     fetching = undefined;
     if (!state.stopping) timer = setTimeout(wake, POLL_MS);
+  }
+
+  /** What is queued before the change is seen by one more look, what is queued after it wakes. */
+  async function changeState(): Promise<void> {
+    const idle = found === 0 || (state.idle && found < BUSY_AFTER);
+    if (idle === state.idle) return;
+    state.idle = idle;
+    state.worthALook ||= idle;
+    await source.setIdle(idle);
   }
 
   function wake(): void {

@@ -9,14 +9,14 @@ export interface SqlQueue {
   readonly complete: string;
   /** The parameters of `complete`, for jobs that all ended alike. */
   reportOf(jobs: readonly Claimed[], status: 'completed' | 'retry' | 'released'): unknown[];
-  /** Whether queueing itself wakes the workers. */
-  readonly wakes: boolean;
 }
 
 /** A row of `claim`; what else is in it only `reportOf` knows. */
 export type Claimed = Readonly<Record<string, unknown>> & { readonly payload: Payload };
 
 const CHANNEL = 'ops_job_ready';
+/** Of the advisory lock that idle workers hold. */
+const IDLE = '5525, 0';
 
 /** An array's text form, of values that need no quotes. */
 export const arrayOf = (values: readonly unknown[]): string => `{${values.join(',')}}`;
@@ -24,21 +24,19 @@ export const arrayOf = (values: readonly unknown[]): string => `{${values.join('
 export async function connectSqlQueue(
   databaseUrl: string,
   connections: number,
-  { claim, complete, reportOf, wakes }: SqlQueue,
+  { claim, complete, reportOf }: SqlQueue,
 ): Promise<Queue> {
   const pool = new Pool({ connectionString: databaseUrl, max: connections });
-  const [claimer, reporter, listener, notifier] = await Promise.all(
-    Array.from({ length: 4 }, () => connected(databaseUrl)),
+  const [claimer, reporter, listener] = await Promise.all(
+    Array.from({ length: 3 }, () => connected(databaseUrl)),
   );
-  if (!claimer || !reporter || !listener || !notifier) throw new Error('No connection.');
-  const wake = wakes ? () => {} : createWaker(notifier);
+  if (!claimer || !reporter || !listener) throw new Error('No connection.');
   const worker = `bench-${process.pid}`;
 
   return {
     async enqueue(n) {
       const values = [TYPE, JSON.stringify(payloadOf(n))];
       await pool.query({ name: 'one', text: 'select ops.queue_job($1, $2)', values });
-      wake();
     },
     async enqueueMany(from, count, type) {
       const jobs = payloadsOf(from, count).map((payload) => ({ type, payload }));
@@ -47,7 +45,6 @@ export async function connectSqlQueue(
         text: 'select from ops.queue_jobs($1)',
         values: [JSON.stringify(jobs)],
       });
-      wake();
     },
     async work(types, handle) {
       const working = startLeanWorker<Claimed>(
@@ -56,6 +53,9 @@ export async function connectSqlQueue(
             const values = [types, limit, worker];
             const { rows } = await claimer.query<Claimed>({ name: 'claim', text: claim, values });
             return rows;
+          },
+          async setIdle(idle) {
+            await listener.query(`select pg_advisory_${idle ? 'lock' : 'unlock'}_shared(${IDLE})`);
           },
           async complete(jobs) {
             await reporter.query({ name: 'complete', text: complete, values: reportOf(jobs, 'completed') });
@@ -74,25 +74,8 @@ export async function connectSqlQueue(
       };
     },
     async close() {
-      await Promise.all([pool, claimer, reporter, listener, notifier].map((one) => one.end()));
+      await Promise.all([pool, claimer, reporter, listener].map((one) => one.end()));
     },
-  };
-}
-
-/** Notifies after the commit, and not again while a notification is on its way. */
-function createWaker(client: Client): () => void {
-  let [busy, again] = [false, false];
-  async function notify(): Promise<void> {
-    busy = true;
-    do {
-      again = false;
-      await client.query({ name: 'wake', text: 'select pg_notify($1, $2)', values: [CHANNEL, ''] });
-    } while (again);
-    busy = false;
-  }
-  return () => {
-    again = true;
-    if (!busy) void notify();
   };
 }
 

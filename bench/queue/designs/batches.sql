@@ -157,6 +157,7 @@ begin
     perform ops.ensure_lanes(p_jobs);
   end loop;
   for i in 1..cardinality(v_taken) loop v_ids[v_taken[i]] := null; end loop;
+  perform ops.wake();
   return v_ids;
 end $$;
 
@@ -183,6 +184,7 @@ begin
   else
     insert into ops.ready (lane_id, seq, job_ids) values (v_lane, v_seq, array[v_id]);
   end if;
+  perform ops.wake();
   return v_id;
 end $$;
 

@@ -91,3 +91,9 @@ create function ops.heartbeat(p_worker text, p_open_from bigint) returns void la
   insert into ops.worker (id, open_from, last_seen_at) values (p_worker, p_open_from, clock_timestamp())
   on conflict (id) do update set open_from = excluded.open_from, last_seen_at = excluded.last_seen_at;
 $$;
+
+-- Idle workers hold this lock, shared. Whoever queues notifies only if it is held: a NOTIFY makes commits wait for each
+-- other, and busy workers look again by themselves.
+create function ops.wake() returns void language sql as $$
+  select case when pg_try_advisory_lock(5525, 0) then pg_advisory_unlock(5525, 0)::text else pg_notify('ops_job_ready', '')::text end;
+$$;

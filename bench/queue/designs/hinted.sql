@@ -154,6 +154,7 @@ begin
     perform ops.ensure_lanes(p_jobs);
   end loop;
   for i in 1..cardinality(v_taken) loop v_ids[v_taken[i]] := null; end loop;
+  perform ops.wake();
   return v_ids;
 end $$;
 
@@ -180,6 +181,7 @@ begin
   else
     insert into ops.ready (lane_id, seq, job_id) values (v_lane, v_seq, v_id);
   end if;
+  perform ops.wake();
   return v_id;
 end $$;
 

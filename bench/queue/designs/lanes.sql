@@ -170,6 +170,7 @@ begin
     perform ops.ensure_lanes(p_jobs);
   end loop;
   for i in 1..cardinality(v_taken) loop v_ids[v_taken[i]] := null; end loop;
+  perform ops.wake();
   return v_ids;
 end $$;
 
@@ -189,6 +190,7 @@ begin
           nullif(current_setting('ops.organization_id', true), '')::uuid,
           coalesce(nullif(current_setting('ops.trace_id', true), '')::uuid, gen_random_uuid()),
           nullif(current_setting('ops.actor', true), ''), p_payload);
+  perform ops.wake();
   return v_id;
 end $$;
 

@@ -36,6 +36,5 @@ export const engine: Engine = {
       reportOf: (jobs, status) => [
         JSON.stringify(jobs.map(({ job_id, lease_token }) => ({ job_id, lease_token, status }))),
       ],
-      wakes: true,
     }),
 };

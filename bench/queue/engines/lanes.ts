@@ -16,7 +16,6 @@ const queue: SqlQueue = {
     arrayOf(jobs.map((job) => job['job_id'])),
     arrayOf(jobs.map(() => status)),
   ],
-  wakes: false,
 };
 
 export const engine: Engine = {

@@ -27,7 +27,6 @@ const queue: SqlQueue = {
     arrayOf(jobs.map((job) => job['attempt'])),
     arrayOf(jobs.map(() => status)),
   ],
-  wakes: false,
 };
 
 /** A narrow table of what waits, in one of its two forms. */
