@@ -42,7 +42,7 @@ export type Handler = (payload: Payload) => Promise<void> | void;
 export interface Working {
   /** Fulfils when what was handled is reported. */
   stop(): Promise<void>;
-  /** Null where the engine does not tell. */
+  /** `empty`: found nothing, and a later one did. Null where the engine does not tell. */
   readonly claims: { total: number; empty: number } | null;
 }
 

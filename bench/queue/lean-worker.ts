@@ -24,7 +24,7 @@ export function startLeanWorker<Job extends { payload: Payload }>(source: Source
   const slots = new Set<Promise<void>>();
   const claims = { total: 0, empty: 0 };
   const state = { stopping: false, worthALook: true, idle: false };
-  let found = 0;
+  let [found, emptyInARow] = [0, 0];
   let head = 0;
   let fetching: Promise<void> | undefined;
   let reporting: Promise<void> | undefined;
@@ -62,8 +62,14 @@ export function startLeanWorker<Job extends { payload: Payload }>(source: Source
       state.worthALook = false;
       const jobs = await source.claim(FETCH - waiting());
       claims.total += 1;
-      if (jobs.length === 0) claims.empty += 1;
-      found = jobs.length === 0 ? 0 : found + 1;
+      if (jobs.length > 0) {
+        claims.empty += emptyInARow;
+        emptyInARow = 0;
+        found += 1;
+      } else {
+        emptyInARow += 1;
+        found = 0;
+      }
       state.worthALook ||= jobs.length > 0;
       buffer.splice(0, head);
       head = 0;

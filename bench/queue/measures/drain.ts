@@ -57,9 +57,8 @@ export const emptyClaims =
       for (let started = 0; started < processes; started += 1) workers.push(await startChild(name, url));
       const claims = await drained(workers, [TYPE], volume.drain);
       await Promise.all([producer, ...workers].map(async (child) => await child.end()));
-      // Each looks once more when the queue is empty.
       const total = claims.reduce((sum, claim) => sum + (claim?.total ?? 0), 0);
-      const empty = claims.reduce((sum, claim) => sum + Math.max((claim?.empty ?? 0) - 1, 0), 0);
+      const empty = claims.reduce((sum, claim) => sum + (claim?.empty ?? 0), 0);
       return (100 * empty) / total;
     });
 
