@@ -14,10 +14,15 @@ export interface Load {
 /** Goes on with a request, or refuses it. */
 type Next = (refusal?: Error) => void;
 
-interface Waiting {
-  readonly next: Next;
-  readonly sinceMs: number;
+/** Of one request. Kept with it and not in a Map or Set here, whose outgrown tables would keep requests from being collected. */
+export interface Ticket {
+  state: 'new' | 'waiting' | 'working' | 'left';
+  next: Next;
+  sinceMs: number;
 }
+
+export const newTicket = (): Ticket => ({ state: 'new', next: noNext, sinceMs: 0 });
+const noNext: Next = () => {};
 
 /** Share of an interval from which on the event loop had no time left in it. */
 const SATURATION = 0.98;
@@ -34,12 +39,15 @@ const TURN_MS = 2;
  * is refused, and late: whoever got its refusal at once would ask the more often, and a refusal is not free either. So a cold
  * start, a pause or a burst that is soon over delays requests and refuses none.
  */
-export function createAdmission<Request extends object>(
+export function createAdmission(
   { inFlight, inFlightSaturated, waiting: mostWaiting, waitMs }: Load,
   refusal: Error,
 ) {
-  const working = new Set<Request>();
-  const waiting = new Map<Request, Waiting>();
+  let working = 0;
+  let waiting = 0;
+  /** In the order of arrival, those that have left meanwhile among them. */
+  const queue: (Ticket | undefined)[] = [];
+  let head = 0;
   let allowed = inFlight;
   let turnStartMs: number | undefined;
   let utilization = performance.eventLoopUtilization();
@@ -56,14 +64,29 @@ export function createAdmission<Request extends object>(
   /** What waits comes only between two turns, so that probes are read and answered meanwhile. */
   function nextTurn(): void {
     turnStartMs = undefined;
-    for (const [request, { next, sinceMs }] of waiting) {
-      const nowMs = performance.now();
-      const isLate = nowMs - sinceMs > waitMs;
-      if ((working.size >= allowed && !isLate) || isTurnOver(nowMs)) break;
-      waiting.delete(request);
-      if (!isLate) working.add(request);
-      next(isLate ? refusal : undefined);
+    for (let ticket = queue[head]; ticket; ticket = queue[head]) {
+      if (ticket.state === 'waiting') {
+        const nowMs = performance.now();
+        const isLate = nowMs - ticket.sinceMs > waitMs;
+        if ((working >= allowed && !isLate) || isTurnOver(nowMs)) return;
+        waiting -= 1;
+        if (!isLate) begin(ticket);
+        else ticket.state = 'left';
+        queue[head] = undefined;
+        head += 1;
+        ticket.next(isLate ? refusal : undefined);
+      } else {
+        queue[head] = undefined;
+        head += 1;
+      }
     }
+    queue.length = 0;
+    head = 0;
+  }
+
+  function begin(ticket: Ticket): void {
+    working += 1;
+    ticket.state = 'working';
   }
 
   const timer = setInterval(() => {
@@ -75,23 +98,29 @@ export function createAdmission<Request extends object>(
 
   return {
     /** Calls `next` at once, or later, or never when it leaves before. */
-    enter(request: Request, next: Next): void {
+    enter(ticket: Ticket, next: Next): void {
       const nowMs = performance.now();
-      if (waiting.size === 0 && working.size < allowed && !isTurnOver(nowMs)) {
-        working.add(request);
+      if (waiting === 0 && working < allowed && !isTurnOver(nowMs)) {
+        begin(ticket);
         next();
-      } else if (waiting.size < mostWaiting) waiting.set(request, { next, sinceMs: nowMs });
-      else next(refusal);
+      } else if (waiting < mostWaiting) {
+        waiting += 1;
+        queue.push(Object.assign(ticket, { state: 'waiting', next, sinceMs: nowMs }));
+      } else next(refusal);
     },
     /** All that was to be done for it is done. Whoever was not let in, or has left before, does no harm. */
-    leave(request: Request): void {
+    leave(ticket: Ticket): void {
+      if (ticket.state !== 'working') return;
+      ticket.state = 'left';
+      working -= 1;
       // Who waits comes later: here it would run on top of this one's stack.
-      if (working.delete(request) && waiting.size > 0 && turnStartMs === undefined)
-        beginTurn(performance.now());
+      if (waiting > 0 && turnStartMs === undefined) beginTurn(performance.now());
     },
     /** Its client went away. What has begun goes on and takes its time all the same, until it leaves. */
-    giveUp(request: Request): void {
-      waiting.delete(request);
+    giveUp(ticket: Ticket): void {
+      if (ticket.state !== 'waiting') return;
+      ticket.state = 'left';
+      waiting -= 1;
     },
     stop: () => {
       clearInterval(timer);

@@ -2,6 +2,13 @@ import type { FastifyReply } from 'fastify';
 import fp from 'fastify-plugin';
 import { HttpError } from '../problems/http-error.ts';
 
+declare module 'fastify' {
+  interface FastifyReply {
+    /** Where it stands in the list of open ones; −1 outside of it. */
+    place: number;
+  }
+}
+
 const CHECK_MS = 1000;
 /** Longer than a request may take to arrive, shorter than the 60 s after which load balancers give up. */
 const CHECKS = 45;
@@ -13,24 +20,35 @@ const CHECKS = 45;
 export const answerTimeout = fp(
   (app, _options, done) => {
     let checks = 0;
-    /** In the order in which they began, with the check that came before. */
-    const open = new Map<FastifyReply, number>();
+    // Lists with places to be taken again, and no Map, whose outgrown tables would keep replies from being collected.
+    const open: (FastifyReply | undefined)[] = [];
+    const begun: number[] = [];
+    const free: number[] = [];
 
+    function close(reply: FastifyReply): void {
+      if (reply.place < 0) return;
+      open[reply.place] = undefined;
+      free.push(reply.place);
+      reply.place = -1;
+    }
     const timer = setInterval(() => {
       checks += 1;
-      for (const [reply, begun] of open) {
-        if (checks - begun <= CHECKS) break;
-        open.delete(reply);
+      for (const reply of open) {
+        if (!reply || checks - (begun[reply.place] ?? checks) <= CHECKS) continue;
+        close(reply);
         if (!reply.sent) reply.send(new HttpError('answer_timeout'));
       }
     }, CHECK_MS).unref();
 
+    app.decorateReply('place', -1);
     app.addHook('onRequest', (_request, reply, next) => {
-      open.set(reply, checks);
+      reply.place = free.pop() ?? open.length;
+      open[reply.place] = reply;
+      begun[reply.place] = checks;
       next();
     });
     app.addHook('onSend', (_request, reply, payload, next) => {
-      open.delete(reply);
+      close(reply);
       next(null, payload);
     });
     app.addHook('onClose', (_app, next) => {
