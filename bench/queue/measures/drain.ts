@@ -13,13 +13,22 @@ interface Drain {
   readonly behind?: Backlog['kind'];
   /** A transaction that holds a snapshot and an xid from before as many jobs again were drained. */
   readonly pinned?: boolean;
+  /** As many jobs again were drained before, as it is when a snapshot is pinned. */
+  readonly repeated?: boolean;
   readonly processes?: number;
   readonly types?: readonly string[];
 }
 
 /** Jobs a second, from the start of the first handler to the start of the last one. */
 export const drain =
-  ({ analysed = true, behind, pinned = false, processes = 1, types = [TYPE] }: Drain = {}): Measure =>
+  ({
+    analysed = true,
+    behind,
+    pinned = false,
+    repeated = pinned,
+    processes = 1,
+    types = [TYPE],
+  }: Drain = {}): Measure =>
   async (bench, name, volume) =>
     await bench.withDatabase(name, async (database) => {
       if (!analysed) await turnAutovacuumOff(database);
@@ -38,7 +47,7 @@ export const drain =
       };
       await run(WARM_UP);
       const pin = pinned ? await pinSnapshot(database.url) : undefined;
-      if (pinned) await run(volume.drain);
+      if (repeated) await run(volume.drain);
       const perSecond = await run(volume.drain);
       await pin?.end();
       await Promise.all([producer, ...workers].map(async (child) => await child.end()));
