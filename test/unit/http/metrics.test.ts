@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { JOB, testApi } from './setup.ts';
+import { DomainError } from '#src/domain/errors.ts';
+import { ANY_LOAD, JOB, KEY, UNKNOWN_KEY, testApi } from './setup.ts';
 
 it('[OBS-4] counts requests by method, template and status', async () => {
   const { request, registry } = await testApi();
@@ -40,4 +41,62 @@ it('[OBS-4] has no more series for a thousand paths than for one', async () => {
   };
   const few = await seriesAfter(1);
   expect(await seriesAfter(250)).toEqual(few);
+});
+
+it('[OBS-4] [SEC-4] counts what authentication decided', async () => {
+  const authenticate = Object.assign(
+    async (key: string) => {
+      if (key === KEY) return { actor: 'api_key:a', organizationId: 'acme' };
+      throw key === UNKNOWN_KEY
+        ? new DomainError('unauthenticated', 'No.')
+        : new DomainError('database_unavailable', 'Away.');
+    },
+    {
+      known: (key: string) => (key === 'known' ? { actor: 'api_key:b', organizationId: 'acme' } : undefined),
+    },
+  );
+  const { app, registry } = await testApi({ dependencies: { authenticate } });
+  const sent = ['known', 'known', 'known', KEY, KEY, UNKNOWN_KEY, 'away'].map((key) => `Bearer ${key}`);
+  for (const authorization of sent) await app.inject({ url: '/v1/job-types', headers: { authorization } });
+  await app.inject({ url: '/v1/job-types' });
+  await app.inject({ url: '/health' });
+  const counts = (await registry.metrics()).matchAll(
+    /^authentication_decisions_total\{decision="(.*)"\} (\d+)$/gm,
+  );
+  expect([...counts].map(([, decision, count]) => `${decision} ${count}`)).toEqual([
+    'known 3',
+    'found 2',
+    'refused 1',
+    'unchecked 1',
+    'none 1',
+  ]);
+});
+
+it('[OBS-4] [AV-7] shows what is in flight and what was refused for too much load', async () => {
+  const held = Promise.withResolvers<void>();
+  const { request, registry } = await testApi({
+    options: { load: { ...ANY_LOAD, inFlight: 1, waiting: 2, waitMs: 200 } },
+    onContext: () => held.promise,
+  });
+  const figures = async (): Promise<string[]> =>
+    (await registry.metrics())
+      .split('\n')
+      .filter((line) => /^http_requests_(?:in_flight|shed_total)/.test(line));
+  const answers = Array.from({ length: 4 }, async () => await request({ url: `/v1/jobs/${JOB.id}` }));
+  expect((await Promise.race(answers)).statusCode).toBe(503);
+  expect(await figures()).toEqual([
+    'http_requests_shed_total{reason="late"} 0',
+    'http_requests_shed_total{reason="full"} 1',
+    'http_requests_in_flight{state="working"} 1',
+    'http_requests_in_flight{state="waiting"} 2',
+  ]);
+  await expect.poll(figures).toContain('http_requests_shed_total{reason="late"} 2');
+  held.resolve();
+  await Promise.all(answers);
+  expect(await figures()).toEqual([
+    'http_requests_shed_total{reason="late"} 2',
+    'http_requests_shed_total{reason="full"} 1',
+    'http_requests_in_flight{state="working"} 0',
+    'http_requests_in_flight{state="waiting"} 0',
+  ]);
 });

@@ -137,8 +137,8 @@ it('[SEC-8] a route may have a narrower limit of its own', async () => {
   const app = Fastify();
   await app.register(problemDetails);
   await app.register(clientAddress);
-  await app.register(authentication, { authenticate: anyKey, limits });
   const registry = new Registry();
+  await app.register(authentication, { authenticate: anyKey, limits, registry });
   await app.register(rateLimit, { limits, permits: undefined, registry });
   app.get('/narrow', { config: { rateLimit: { max: 1 } } }, async () => 'once');
   app.get('/wide', async () => 'often');

@@ -10,14 +10,16 @@ import { routePolicy } from '#src/adapters/inbound/http/plugins/route-policy.ts'
 async function strictApp() {
   const app = Fastify();
   const limits = { authenticatedPerMinute: 1, anonymousPerMinute: 1 };
+  const registry = new Registry();
   await app.register(clientAddress);
   await app.register(authentication, {
     authenticate: Object.assign(async () => ({ actor: 'test', organizationId: 'acme' }), {
       known: () => undefined,
     }),
     limits,
+    registry,
   });
-  await app.register(rateLimit, { limits, permits: undefined, registry: new Registry() });
+  await app.register(rateLimit, { limits, permits: undefined, registry });
   await app.register(routePolicy);
   return app;
 }

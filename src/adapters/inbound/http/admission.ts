@@ -41,7 +41,7 @@ const TURN_MS = 2;
  */
 export function createAdmission(
   { inFlight, inFlightSaturated, waiting: mostWaiting, waitMs }: Load,
-  refusal: Error,
+  refuse: (reason: 'late' | 'full') => Error,
 ) {
   let working = 0;
   let waiting = 0;
@@ -74,7 +74,7 @@ export function createAdmission(
         else ticket.state = 'left';
         queue[head] = undefined;
         head += 1;
-        ticket.next(isLate ? refusal : undefined);
+        ticket.next(isLate ? refuse('late') : undefined);
       } else {
         queue[head] = undefined;
         head += 1;
@@ -106,7 +106,7 @@ export function createAdmission(
       } else if (waiting < mostWaiting) {
         waiting += 1;
         queue.push(Object.assign(ticket, { state: 'waiting', next, sinceMs: nowMs }));
-      } else next(refusal);
+      } else next(refuse('full'));
     },
     /** All that was to be done for it is done. Whoever was not let in, or has left before, does no harm. */
     leave(ticket: Ticket): void {
@@ -122,6 +122,7 @@ export function createAdmission(
       ticket.state = 'left';
       waiting -= 1;
     },
+    counts: () => ({ working, waiting }),
     stop: () => {
       clearInterval(timer);
     },

@@ -59,7 +59,7 @@ export async function buildApp(
   // Its hooks are for everything but the probes (AV-3), unknown routes among them.
   await app.register(async (api) => {
     // Before all that a refused request does not need.
-    await api.register(loadShedding, { load: options.load });
+    await api.register(loadShedding, { load: options.load, registry: dependencies.registry });
     await api.register(traceContext);
     await api.register(tracing, { tracing: dependencies.tracing });
     await api.register(clientAddress);
@@ -69,6 +69,7 @@ export async function buildApp(
     await api.register(authentication, {
       authenticate: dependencies.authenticate,
       limits: options.limits,
+      registry: dependencies.registry,
     });
     await api.register(rateLimit, {
       limits: options.limits,

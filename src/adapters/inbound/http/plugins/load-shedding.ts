@@ -1,6 +1,8 @@
 import fp from 'fastify-plugin';
+import { Gauge, type Registry } from 'prom-client';
 import { type Load, type Ticket, createAdmission, newTicket } from '../admission.ts';
 import { HttpError } from '../problems/http-error.ts';
+import { tally } from '../tally.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -8,14 +10,34 @@ declare module 'fastify' {
   }
 }
 
+const REFUSED = {
+  name: 'http_requests_shed_total',
+  help: 'Requests refused for too much load: late (waited too long), full (too many waited).',
+  label: 'reason',
+};
+
 /**
  * AV-7: refuses with 503 what would be answered too late, before anything else is done for it. Probes are outside of this
  * scope.
  */
-export const loadShedding = fp<{ load: Load }>(
-  (app, { load }, done) => {
+export const loadShedding = fp<{ load: Load; registry: Registry }>(
+  (app, { load, registry }, done) => {
     // One for all: a stack trace would cost as much as the whole refusal.
-    const admission = createAdmission(load, new HttpError('overloaded'));
+    const refusal = new HttpError('overloaded');
+    const refused = tally(registry, REFUSED, ['late', 'full']);
+    const admission = createAdmission(load, (reason) => {
+      refused[reason] += 1;
+      return refusal;
+    });
+    const requests = new Gauge({
+      name: 'http_requests_in_flight',
+      help: 'Requests that are worked on, and that wait to be.',
+      labelNames: ['state'],
+      registers: [registry],
+      collect() {
+        for (const [state, count] of Object.entries(admission.counts())) requests.set({ state }, count);
+      },
+    });
 
     app.decorateRequest('ticket', null);
     app.addHook('onRequest', (request, _reply, next) => {
