@@ -166,3 +166,20 @@ it('[AV-7] counts what an aborted request still does', async () => {
   release();
   expect(await statusesOf(answers)).toEqual([200]);
 });
+
+it('[AV-7] nobody waits for bodies that are still on their way', async () => {
+  const { app, request } = await testApi({
+    options: { load: { ...ANY_LOAD, inFlight: 1, inFlightSaturated: 1, waitMs: 2000 } },
+  });
+  const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
+  const head = `POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${KEY}\r\nContent-Type: application/json`;
+  for (const length of ['Content-Length: 99', 'Transfer-Encoding: chunked']) {
+    const socket = connect(Number(port), '127.0.0.1').on('error', () => {});
+    onTestFinished(() => void socket.destroy());
+    socket.write(`${head}\r\n${length}\r\n\r\n`);
+  }
+  await sleep(100);
+  const startedAt = performance.now();
+  expect((await request({ url })).statusCode).toBe(200);
+  expect(performance.now() - startedAt).toBeLessThan(1000);
+});

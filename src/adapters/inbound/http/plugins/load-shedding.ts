@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { Gauge, type Registry } from 'prom-client';
 import { type Load, type Ticket, createAdmission, newTicket } from '../admission.ts';
@@ -44,6 +45,19 @@ export const loadShedding = fp<{ load: Load; registry: Registry }>(
       request.ticket = newTicket();
       admission.enter(request.ticket, next);
     });
+    // While its body is on its way nothing is done for it: whoever sends it slowly must not keep others waiting.
+    app.addHook('preParsing', (request, _reply, payload, next) => {
+      if (request.ticket && hasBody(request)) admission.leave(request.ticket);
+      next(null, payload);
+    });
+    app.addHook('preValidation', (request, _reply, next) => {
+      if (!request.ticket || !hasBody(request)) {
+        next();
+        return;
+      }
+      request.ticket = newTicket();
+      admission.enter(request.ticket, next);
+    });
     // Its work is done; that the client may be slow to read the answer is nobody else's trouble.
     app.addHook('onSend', (request, _reply, payload, next) => {
       if (request.ticket) admission.leave(request.ticket);
@@ -61,3 +75,6 @@ export const loadShedding = fp<{ load: Load; registry: Registry }>(
   },
   { name: 'load-shedding' },
 );
+
+const hasBody = ({ raw: { headers } }: FastifyRequest): boolean =>
+  headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
