@@ -58,9 +58,9 @@ export async function buildApp(
 
   // Its hooks are for everything but the probes (AV-3), unknown routes among them.
   await app.register(async (api) => {
+    await api.register(traceContext);
     // Before all that a refused request does not need.
     await api.register(loadShedding, { load: options.load, registry: dependencies.registry });
-    await api.register(traceContext);
     await api.register(tracing, { tracing: dependencies.tracing });
     await api.register(clientAddress);
     await api.register(requestLog);
