@@ -7,6 +7,7 @@ import fp from 'fastify-plugin';
 import type { Registry } from 'prom-client';
 import { limitLookUps } from '../key-look-ups.ts';
 import type { Limits } from '../limits.ts';
+import { HttpError } from '../problems/http-error.ts';
 import { tally } from '../tally.ts';
 
 declare module 'fastify' {
@@ -26,7 +27,7 @@ interface Options {
 
 const DECISIONS = {
   name: 'authentication_decisions_total',
-  help: 'Requests by key: known (from memory), found (by the database), refused, unchecked (nobody could tell), none (no key sent).',
+  help: 'Requests by key: known (from memory), found (by the database), refused, limited (too many were refused), unchecked (nobody could tell), none sent.',
   label: 'decision',
 };
 
@@ -38,7 +39,7 @@ const BEARER = /^bearer +([\x21-\x7e]+) *$/i;
  */
 export const authentication = fp<Options>(
   (app, { authenticate, limits, registry }, done) => {
-    const decided = tally(registry, DECISIONS, ['known', 'found', 'refused', 'unchecked', 'none']);
+    const decided = tally(registry, DECISIONS, ['known', 'found', 'refused', 'limited', 'unchecked', 'none']);
     const lookUp = limitLookUps(authenticate, limits.anonymousPerMinute);
 
     const identify = callbackify(async (key: string, request: FastifyRequest, reply: FastifyReply) => {
@@ -46,7 +47,7 @@ export const authentication = fp<Options>(
         request.principal = await lookUp(key, request.clientAddress, reply);
         decided.found += 1;
       } catch (error) {
-        decided[isUnauthenticated(error) ? 'refused' : 'unchecked'] += 1;
+        decided[failureOf(error)] += 1;
         if (!(error instanceof DomainError)) throw error;
         request.refusal = error;
       }
@@ -73,5 +74,7 @@ export const authentication = fp<Options>(
   { name: 'authentication', dependencies: ['client-address'] },
 );
 
-const isUnauthenticated = (error: unknown): boolean =>
-  error instanceof DomainError && error.code === 'unauthenticated';
+function failureOf(error: unknown): 'refused' | 'limited' | 'unchecked' {
+  if (error instanceof HttpError) return 'limited';
+  return error instanceof DomainError && error.code === 'unauthenticated' ? 'refused' : 'unchecked';
+}
