@@ -46,7 +46,7 @@ export const COMPARISONS: readonly Comparison[] = [
   { ...ofService, name: 'POST that queues a job', request: 'POST job', bar: atLeast(0.65, 0.75) },
   { ...ofService, name: 'POST that queues a job, with PostgreSQL', request: 'POST job', database: true },
   {
-    name: 'Redis limiter',
+    name: 'Redis limiter on',
     measure: 'per CPU second',
     ours: 'service with Redis',
     peer: 'service',
