@@ -129,7 +129,9 @@ it.for(OUTAGES)(
     expect(new Set(answers.map(({ response }) => response.status))).toEqual(new Set([201, 503]));
     for (const { response } of withStatus(503)) {
       expect(response.headers.get('retry-after')).toMatch(/^\d+$/);
-      expect(await response.json()).toMatchObject({ status: 503, code: 'database_unavailable' });
+      // Those that wait behind the ones that PostgreSQL keeps may wait too long.
+      const { code } = (await response.json()) as { code: string };
+      expect(['database_unavailable', 'overloaded']).toContain(code);
     }
     expect(Math.max(...answers.map(({ ms }) => ms))).toBeLessThan(LONGEST_ANSWER_MS);
 

@@ -162,9 +162,11 @@ it('[AV-2] is alive but not ready while the schema is older than the build, and 
   const { apiUrl, metricsUrl, logged } = await service.serve('all');
   const statusOf = async (path: string): Promise<number> => (await fetch(`${metricsUrl}${path}`)).status;
   expect([await statusOf('/health'), await statusOf('/readyz')]).toEqual([200, 503]);
-  expect(logged('readiness lost')).toMatchObject([
-    { level: 'WARNING', reasons: { postgres: expect.stringContaining('this build needs') as string } },
-  ]);
+  await until(() => {
+    expect(logged('readiness lost')).toMatchObject([
+      { level: 'WARNING', reasons: { postgres: expect.stringContaining('this build needs') as string } },
+    ]);
+  });
 
   expect(await migrate('up')).toMatchObject({ code: 0, stderr: '' });
   await until(async () => {

@@ -71,7 +71,7 @@ const PROVOKED: [example: string, InjectOptions, Parameters<typeof testApi>[0]?]
   ['validation_failed_parameter', { url: '/v1/jobs?limit=101' }],
   ['rate_limited', getJob, { options: { limits: { authenticatedPerMinute: 0, anonymousPerMinute: 0 } } }],
   ['internal_error', getJob, { fault: new Error('A fault.') }],
-  ['overloaded', getJob, { options: { load: { ...ANY_LOAD, inFlight: 0 } } }],
+  ['overloaded', getJob, { options: { load: { ...ANY_LOAD, inFlight: 0, waiting: 0 } } }],
   ['database_unavailable', getJob, { fault: translateError(new Error('Connection terminated')) }],
 ];
 /** From the same table: sockets.test.ts and bounds.test.ts. */

@@ -134,7 +134,7 @@ describe('[API-2] a deprecated operation of the service says so', () => {
     ['when it answers', {}, {}, 200],
     ['without a key', { headers: { authorization: '' } }, {}, 401],
     ['beyond the limit', {}, { options: { limits: NOBODY } }, 429],
-    ['under too much load', {}, { options: { load: { ...ANY_LOAD, inFlight: 0 } } }, 503],
+    ['under too much load', {}, { options: { load: { ...ANY_LOAD, inFlight: 0, waiting: 0 } } }, 503],
   ] as const)('%s', async ([, request, options, status]) => {
     const service = await serviceWith(STATED, options);
     const { statusCode, headers } = await service.request({ url: '/v1/workers', ...request });
