@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { describeDeprecation } from './plugins/deprecation.ts';
 import { PROBLEM_TYPES, type ProblemCode } from './problems/problems.ts';
+import { noBody } from './schemas/no-body.ts';
 
 declare module 'fastify' {
   interface FastifySchema {
@@ -32,6 +33,8 @@ export function documentOperation(schema: FastifySchema, route: RouteOptions): F
   if (schema.hide) return schema;
   return {
     ...schema,
+    // No body is nothing to describe.
+    body: schema.body === noBody ? undefined : schema.body,
     ...describeDeprecation(schema, route.config?.deprecation),
     security: route.config?.permission === undefined ? [] : [{ apiKey: [] }],
     response: describe(schema.response as Record<string, object>),

@@ -14,7 +14,6 @@ import { problemDetails } from './plugins/problem-details.ts';
 import { securityHeaders } from './plugins/security-headers.ts';
 import { shaHeader } from './plugins/sha-header.ts';
 import { traceIdOf } from './plugins/trace-context.ts';
-import { requestLogger } from './request-logger.ts';
 import { onlyKnownMethods, reroute } from './routing-faults.ts';
 
 const KIB = 1024;
@@ -42,7 +41,6 @@ export async function createServer(
     loggerInstance: logger,
     // Our own plugin logs requests; the request's id is its trace id.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'trace_id' }),
-    childLoggerFactory: requestLogger,
     genReqId: traceIdOf,
     requestIdHeader: false,
     clientErrorHandler: onClientError,

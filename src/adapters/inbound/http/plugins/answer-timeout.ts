@@ -15,7 +15,7 @@ const CHECKS = 45;
 
 /**
  * What hangs in us is answered by us. Fastify's `handlerTimeout` does the same with a timer and an AbortController for each
- * request, which it aborts after every answer: a tenth of the request's processor time.
+ * request, which it aborts after every answer (decision 0014).
  */
 export const answerTimeout = fp(
   (app, _options, done) => {

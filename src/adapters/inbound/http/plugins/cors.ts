@@ -14,8 +14,8 @@ export const cors = fp<{ origins: readonly string[] }>(
         origin: (origin, answer) => {
           answer(null, origin !== undefined && (anyOrigin ? '*' : origins.includes(origin) && origin));
         },
-        // As text, because it would be joined for each request.
-        methods: 'GET, HEAD, POST',
+        // Any that a route can have: a path has only its own. As text, because it would be joined for each request.
+        methods: 'GET, HEAD, POST, PUT, PATCH, DELETE',
         allowedHeaders: 'authorization, content-type, traceparent, x-trace-id',
         exposedHeaders: `location, ratelimit, retry-after, ${SHA_HEADER}, x-trace-id`,
         maxAge: PREFLIGHT_MAX_AGE_SECONDS,

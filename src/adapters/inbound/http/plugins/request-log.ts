@@ -12,10 +12,7 @@ export const requestLog = fp(
   (app, _options, done) => {
     if (['trace', 'debug'].includes(app.log.level)) app.addHook('onRequest', logReceived);
     app.addHook('onError', logError);
-    app.addHook('onResponse', (request, reply, next) => {
-      app.log.info(completionOf(request, reply), 'request completed');
-      next();
-    });
+    app.addHook('onResponse', logCompleted);
     app.addHook('onRequestAbort', logAborted);
     done();
   },
@@ -27,15 +24,20 @@ function logReceived(request: FastifyRequest, _reply: FastifyReply, next: HookHa
   next();
 }
 
-const completionOf = (request: FastifyRequest, reply: FastifyReply) => ({
-  trace_id: request.id,
-  method: request.method,
-  route: routeOf(request),
-  status: reply.statusCode,
-  duration_ms: Math.round(reply.elapsedTime * 1000) / 1000,
-  actor: request.principal?.actor,
-  code: reply.problemCode ?? undefined,
-});
+function logCompleted(request: FastifyRequest, reply: FastifyReply, next: HookHandlerDoneFunction): void {
+  request.log.info(
+    {
+      method: request.method,
+      route: routeOf(request),
+      status: reply.statusCode,
+      duration_ms: Math.round(reply.elapsedTime * 1000) / 1000,
+      actor: request.principal?.actor,
+      code: reply.problemCode ?? undefined,
+    },
+    'request completed',
+  );
+  next();
+}
 
 /** The client went away before its answer was complete, which then has no completion line. */
 function logAborted(request: FastifyRequest, next: HookHandlerDoneFunction): void {
