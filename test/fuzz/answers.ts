@@ -23,7 +23,7 @@ export function faultsOf(
     faults.push(`${answer.status} is not in the contract of ${operation.id}`);
   }
   if (answer.status >= 400) faults.push(...problemFaults(answer));
-  else if (operation) faults.push(...successFaults(operation, answer));
+  else if (operation) faults.push(...inputFaults(operation, request), ...successFaults(operation, answer));
   return faults;
 }
 
@@ -52,6 +52,18 @@ function problemFaults({ status, headers, text }: FuzzAnswer): string[] {
   const faults = said === status ? [] : [`status ${status} says ${said}`];
   if (!/^[0-9a-f]{32}$/.test(traceId)) faults.push(`the trace id is ${traceId}`);
   if (headers['x-trace-id'] !== traceId) faults.push(`X-Trace-Id is ${String(headers['x-trace-id'])}`);
+  return faults;
+}
+
+/** SEC-13: what the operation does not know, and has taken all the same. A probe looks at nothing of its request. */
+function inputFaults({ path, parameters, body }: Operation, request: FuzzRequest): string[] {
+  if (!path.startsWith('/v1/')) return [];
+  const names = new Set(new URLSearchParams(request.path.split('?')[1]).keys());
+  const faults = [...names]
+    .filter((name) => name !== '' && !parameters.some((parameter) => parameter.name === name))
+    .map((name) => `took the parameter ${name}`);
+  const sent = String(request.body ?? '');
+  if (request.method === 'POST' && !body && !/^\uFEFF?(?:null|\{\})?$/.test(sent)) faults.push('took a body');
   return faults;
 }
 

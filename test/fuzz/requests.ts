@@ -107,6 +107,9 @@ function pathOf({ path, parameters }: Operation, { jobIds }: Known): Arbitrary<s
     );
 }
 
+/** Of other operations, of none, and of none that an object should have. */
+const UNKNOWN_NAMES = ['limit', 'status', 'foo', '__proto__'];
+
 function queryOf({ parameters }: Operation, { cursors }: Known): Arbitrary<string> {
   const values = parameters
     .filter((parameter) => parameter.in === 'query')
@@ -115,7 +118,7 @@ function queryOf({ parameters }: Operation, { cursors }: Known): Arbitrary<strin
       return [name, usually(valid, hostileText, 20)] as const;
     });
   const members = fc.record(Object.fromEntries(values), { requiredKeys: [] });
-  const unknown = usually(fc.constant(''), hostileText, 20);
+  const unknown = usually(fc.constant(''), fc.oneof(hostileText, fc.constantFrom(...UNKNOWN_NAMES)), 20);
   return fc.tuple(members, unknown).map(([chosen, extra]) =>
     Object.entries(chosen)
       .map(([name, value]) => `${name}=${encodeURIComponentOr(value ?? '')}`)

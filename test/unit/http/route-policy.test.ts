@@ -24,24 +24,43 @@ async function strictApp() {
   return app;
 }
 
-const stated: RouteShorthandOptions = {
-  bodyLimit: 1,
+const unlimited = {
   config: { permission: 'jobs:read' },
   schema: { operationId: 'a', response: {} },
-};
+} as const;
+const stated: RouteShorthandOptions = { ...unlimited, bodyLimit: 1 };
 
 describe('[SEC-3] [SEC-13] the service does not start with a route that does not state its', () => {
   it.for([
     ['permission', { ...stated, config: {} }],
     ['operation id', { ...stated, schema: { response: {} } }],
     ['response schema', { ...stated, schema: { operationId: 'a' } }],
-    ['body limit', { config: { permission: 'jobs:read' }, schema: { operationId: 'a', response: {} } }],
+    ['body limit', unlimited],
   ] as [string, RouteShorthandOptions][])('%s', async ([missing, options]) => {
     const app = await strictApp();
     expect(() => app.post('/v1/things', options, async () => 'x')).toThrow(
       `POST /v1/things does not state its ${missing}.`,
     );
     expect(() => app.post('/v1/others', stated, async () => 'x')).not.toThrow();
+  });
+
+  it.for(['PUT', 'PATCH', 'DELETE', ['POST', 'PUT'], ['GET', 'POST']])(
+    'body limit with %j',
+    async (method) => {
+      const app = await strictApp();
+      const route = { method, url: '/v1/things', handler: async () => 'x' };
+      expect(() => app.route({ ...unlimited, ...route })).toThrow('does not state its body limit.');
+      expect(() => app.route({ ...unlimited, ...route, bodyLimit: 1 })).not.toThrow();
+    },
+  );
+
+  it('parameter schema', async () => {
+    const app = await strictApp();
+    expect(() => app.get('/v1/things/:id', stated, async () => 'x')).toThrow(
+      'GET /v1/things/:id does not state its parameter schema.',
+    );
+    const schema = { ...unlimited.schema, params: {} };
+    expect(() => app.get('/v1/things/:id', { ...stated, schema }, async () => 'x')).not.toThrow();
   });
 
   it('policy even if it only looks like the documentation', async () => {

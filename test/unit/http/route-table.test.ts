@@ -47,10 +47,14 @@ it('[SEC-3] [SEC-13] [API-1] every route has an operation id, a permission and a
   ]);
 });
 
-it('[SEC-13] every parameter of a path has a schema, and every answer has one', async () => {
+it('[SEC-13] every parameter of a path, every query, every body and every answer has a schema', async () => {
   const { routes } = await routesOfApi();
   const faulty = routes.filter(
-    ({ url, schema }) => !schema?.response || (url.includes(':') && schema.params === undefined),
+    ({ method, url, schema }) =>
+      !schema?.response ||
+      (url.includes(':') && !schema.params) ||
+      (!PROBES.has(url) && !schema.querystring) ||
+      (method !== 'GET' && !schema.body),
   );
   expect(faulty.map(row)).toEqual([]);
 });

@@ -83,27 +83,37 @@ describe('[SEC-13] POST /v1/jobs accepts', () => {
   });
 });
 
-describe('an empty body is no body, whatever type it claims to have,', () => {
-  it.for(['/v1/jobs/:id/cancel', '/v1/jobs/:id/retry', '/v1/queues/:type/pause', '/v1/queues/:type/resume'])(
-    'of POST %s',
-    async (template) => {
-      const { request } = await testApi();
-      const response = await request({
-        method: 'POST',
-        url: template.replace(':id', JOB.id).replace(':type', JOB.type),
-        payload: '',
-        headers: { 'content-type': 'application/json' },
-      });
-      expect(response.statusCode).toBe(template.startsWith('/v1/jobs') ? 200 : 204);
-    },
-  );
+const WITHOUT_BODY = [
+  `/v1/jobs/${JOB.id}/cancel`,
+  `/v1/jobs/${JOB.id}/retry`,
+  `/v1/queues/${JOB.type}/pause`,
+  `/v1/queues/${JOB.type}/resume`,
+];
 
-  it('of POST /v1/jobs, which needs one', async () => {
+describe('[SEC-13] an operation that takes no body', () => {
+  it.for(WITHOUT_BODY)('refuses one, as POST %s does', async (url) => {
+    expect(await faultsOf({ a: 1 }, url)).toEqual([{ pointer: '#/a', detail: 'Unknown field.' }]);
+    for (const body of [[], [1, 2], 'text', 7, false]) {
+      expect(await faultsOf(body, url)).toEqual([{ pointer: '#', detail: expect.any(String) }]);
+    }
+  });
+
+  it.for(WITHOUT_BODY)('accepts what says nothing, as POST %s does', async (url) => {
     const { request } = await testApi();
     const headers = { 'content-type': 'application/json' };
-    const response = await request({ method: 'POST', url: '/v1/jobs', payload: '', headers });
-    expect(response.json()).toMatchObject({ status: 422, errors: [{ pointer: '#' }] });
+    for (const payload of ['null', '{}', '']) {
+      const { statusCode } = await request({ method: 'POST', url, payload, headers });
+      expect([payload, statusCode]).toEqual([payload, url.startsWith('/v1/jobs') ? 200 : 204]);
+    }
+    expect((await request({ method: 'POST', url })).statusCode).toBeLessThan(300);
   });
+});
+
+it('[SEC-13] an empty body is no body, whatever type it claims to have, of POST /v1/jobs, which needs one', async () => {
+  const { request } = await testApi();
+  const headers = { 'content-type': 'application/json' };
+  const response = await request({ method: 'POST', url: '/v1/jobs', payload: '', headers });
+  expect(response.json()).toMatchObject({ status: 422, errors: [{ pointer: '#' }] });
 });
 
 describe('[SEC-13] POST /v1/jobs/batch', () => {
@@ -150,6 +160,31 @@ describe('[SEC-13] parameters are refused by name', () => {
       code: 'validation_failed',
       errors: [{ parameter }],
     });
+  });
+});
+
+describe('[SEC-13] an operation without parameters of a query refuses any:', () => {
+  it.for([
+    ...['/v1/workers', '/v1/queues', '/v1/job-types', `/v1/jobs/${JOB.id}`].map(
+      (url) => ['GET', url] as const,
+    ),
+    ...WITHOUT_BODY.map((url) => ['POST', url] as const),
+  ])('%s %s', async ([method, url]) => {
+    const { request } = await testApi();
+    for (const name of ['foo', '__proto__', 'constructor']) {
+      const response = await request({ method, url: `${url}?${name}=1` });
+      expect(response.json()).toMatchObject({
+        status: 422,
+        code: 'validation_failed',
+        errors: [{ parameter: name, detail: 'Unknown field.' }],
+      });
+    }
+  });
+
+  it('HEAD, too', async () => {
+    const { request } = await testApi();
+    expect((await request({ method: 'HEAD', url: '/v1/workers?foo=1' })).statusCode).toBe(422);
+    expect((await request({ method: 'HEAD', url: '/v1/workers?' })).statusCode).toBe(200);
   });
 });
 

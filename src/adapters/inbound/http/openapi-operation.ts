@@ -42,10 +42,10 @@ export function documentOperation(schema: FastifySchema, route: RouteOptions): F
   };
 }
 
-function problemsOf(schema: FastifySchema, { config, method }: RouteOptions): ProblemCode[] {
+function problemsOf(schema: FastifySchema, { config }: RouteOptions): ProblemCode[] {
   if (config?.permission === undefined) return [...OF_THE_SERVER];
   const codes: ProblemCode[] = [...OF_THE_API, ...(config.refusals ?? [])];
-  if (method === 'POST') codes.push('body_too_large', 'media_type_unsupported');
+  if (schema.body) codes.push('body_too_large', 'media_type_unsupported');
   if (schema.params) codes.push('url_too_long');
   if (schema.body || schema.params || schema.querystring) codes.push('validation_failed');
   return codes;
