@@ -7,7 +7,7 @@ import { makeReadiness } from '#src/application/health/readiness.ts';
 import { type RawAnswer, exchange } from '#test/support/raw-http.ts';
 import type { FastifyInstance } from 'fastify';
 import { Registry } from 'prom-client';
-import { GIT_SHA, KEY, testApi } from './setup.ts';
+import { ANY_LOAD, GIT_SHA, KEY, testApi } from './setup.ts';
 
 const KIB = 1024;
 const ANSWER_MS = 45_000;
@@ -191,4 +191,31 @@ it('[SEC-13] a page that is not there is not found, whatever its route could be 
     expect((await request({ url })).json()).toMatchObject({ code: 'route_not_found' });
   }
   expect((await request({ url: '/docs/static/nowhere', method: 'DELETE' })).statusCode).toBe(405);
+});
+
+it('[OBS-2] [AV-7] nothing is answered, or said, late of a client that went away while it waited', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const { app, logLines } = await testApi({ options: { load: { ...ANY_LOAD, inFlight: 0 } } });
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  const said = (): unknown[] =>
+    logLines()
+      .slice(1)
+      .map(({ message }) => message); // after "listening"
+  const leaving = new AbortController();
+  const gone = fetch(`${url}/v1/jobs`, {
+    signal: leaving.signal,
+    headers: { authorization: `Bearer ${KEY}` },
+  });
+  setTimeout(() => {
+    leaving.abort();
+  }, 50);
+  await expect(gone).rejects.toThrow('aborted');
+  await vi.waitFor(() => {
+    expect(said()).toEqual(['request aborted']);
+  });
+  vi.advanceTimersByTime(2 * ANSWER_MS);
+  expect(said()).toEqual(['request aborted']);
 });

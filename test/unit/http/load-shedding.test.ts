@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent } from 'undici';
 import { expect, it, onTestFinished } from 'vitest';
-import type { Load } from '#src/adapters/inbound/http/admission.ts';
+import { type Load, createAdmission, newTicket } from '#src/adapters/inbound/http/admission.ts';
 import { ANY_LOAD, JOB, KEY, testApi } from './setup.ts';
 
 const url = `/v1/jobs/${JOB.id}`;
@@ -182,4 +182,28 @@ it('[AV-7] nobody waits for bodies that are still on their way', async () => {
   const startedAt = performance.now();
   expect((await request({ url })).statusCode).toBe(200);
   expect(performance.now() - startedAt).toBeLessThan(1000);
+});
+
+it('[AV-7] keeps the order of arrival however long somebody waits', async () => {
+  const admission = createAdmission(
+    { inFlight: 1, inFlightSaturated: 1, waiting: 3000, waitMs: 60_000 },
+    () => new Error('refused'),
+  );
+  onTestFinished(admission.stop);
+  const first = newTicket();
+  admission.enter(first, () => {});
+  const order: number[] = [];
+  const tickets = Array.from({ length: 3000 }, newTicket);
+  for (const [index, ticket] of tickets.entries()) {
+    admission.enter(ticket, (refusal) => {
+      if (!refusal) order.push(index);
+      admission.leave(ticket);
+    });
+    if (index % 7 === 3) admission.giveUp(ticket);
+  }
+  admission.leave(first);
+  const kept = tickets.map((_, index) => index).filter((index) => index % 7 !== 3);
+  await expect.poll(() => order.length, { timeout: 10_000 }).toBe(kept.length);
+  expect(order).toEqual(kept);
+  expect(admission.counts()).toEqual({ working: 0, waiting: 0 });
 });

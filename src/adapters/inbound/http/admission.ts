@@ -33,6 +33,9 @@ const SAMPLE_MS = 50;
  */
 const TURN_MS = 2;
 
+/** Places at the head of the queue that may be empty before they are given back. */
+const EMPTY_PLACES = 1000;
+
 /**
  * AV-7: lets requests in, in the order of their arrival, as far as they can be served in time. What is too much waits here,
  * where its wait can be measured, and not in the queues of the event loop and the pool; only what would be answered too late
@@ -72,15 +75,17 @@ export function createAdmission(
         waiting -= 1;
         if (!isLate) begin(ticket);
         else ticket.state = 'left';
-        queue[head] = undefined;
-        head += 1;
+        take();
         ticket.next(isLate ? refuse('late') : undefined);
-      } else {
-        queue[head] = undefined;
-        head += 1;
-      }
+      } else take();
     }
-    queue.length = 0;
+  }
+
+  function take(): void {
+    queue[head] = undefined;
+    head += 1;
+    if (head < EMPTY_PLACES && head < queue.length) return;
+    queue.splice(0, head);
     head = 0;
   }
 

@@ -41,7 +41,8 @@ export const answerTimeout = fp(
     }, CHECK_MS).unref();
 
     app.decorateReply('place', -1);
-    app.addHook('onRequest', (_request, reply, next) => {
+    // It is the handler that may hang: what comes before has time-outs of its own.
+    app.addHook('preHandler', (_request, reply, next) => {
       reply.place = free.pop() ?? open.length;
       open[reply.place] = reply;
       begun[reply.place] = checks;
