@@ -8,6 +8,9 @@ const covered = (percent: number) => ({
   branches: percent,
 });
 
+/** With nothing beside them, because they hold to limits in milliseconds. */
+const ALONE = ['test/e2e/service-overload.test.ts'];
+
 export default defineConfig({
   test: {
     maxWorkers: 2,
@@ -20,8 +23,18 @@ export default defineConfig({
         test: {
           name: 'servers',
           include: ['test/{contract,integration,e2e,fuzz}/**/*.test.ts'],
+          exclude: ALONE,
           globalSetup: 'test/support/global-setup.ts',
           testTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'alone',
+          include: ALONE,
+          globalSetup: 'test/support/global-setup.ts',
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -22,6 +22,7 @@ const through = (url: string): string => Object.assign(new URL(url), { host: new
 const service = dragonfly(database, {
   DRAGONFLY_API_DATABASE_URL: through(database.urls.api),
   DRAGONFLY_WORKER_DATABASE_URL: through(database.urls.worker),
+  DRAGONFLY_READINESS_TIMEOUT: '2s',
   DRAGONFLY_DATABASE_ACQUIRE_TIMEOUT: `${ACQUIRE_MS}ms`,
   DRAGONFLY_DATABASE_STATEMENT_TIMEOUT: `${STATEMENT_MS}ms`,
 });
