@@ -18,10 +18,15 @@ async function play(stopped: AbortSignal): Promise<boolean> {
   try {
     const client = demoClient(service.apiUrl, service.key);
     const ids = new Map<Scene, string>();
-    for (const scene of SCENES) ids.set(scene, (await client.queue(requestOf(scene, receiver.url))).id);
+    const deadline = Date.now() + LONGEST_MS;
+    for (const scene of SCENES) {
+      ids.set(scene, (await client.queue(requestOf(scene, receiver.url))).id);
+      // The worker has begun with the first before it could choose among them.
+      while (receiver.deliveries.length === 0 && !stopped.aborted && Date.now() < deadline) await sleep(10);
+    }
 
     const table = createTable(process.stdout);
-    for (const deadline = Date.now() + LONGEST_MS; ; await sleep(REFRESH_MS)) {
+    for (; ; await sleep(REFRESH_MS)) {
       const jobs = await Promise.all(SCENES.map(async (scene) => await client.find(ids.get(scene) ?? '')));
       const finished = jobs.every(({ status }) => status === 'completed' || status === 'failed');
       const last = finished || stopped.aborted || Date.now() > deadline;
