@@ -9,7 +9,7 @@ const covered = (percent: number) => ({
 });
 
 /** With nothing beside them, because they hold to limits in milliseconds. */
-const ALONE = ['test/e2e/service-overload.test.ts'];
+const ALONE = ['test/e2e/service-overload.test.ts', 'test/integration/redis/outage.test.ts'];
 
 export default defineConfig({
   test: {
@@ -34,6 +34,8 @@ export default defineConfig({
           name: 'alone',
           include: ALONE,
           globalSetup: 'test/support/global-setup.ts',
+          testTimeout: 30_000,
+          maxWorkers: 1,
           sequence: { groupOrder: 1 },
         },
       },

@@ -134,10 +134,10 @@ describeWithRedis('the limiter without its Redis', (url) => {
     expect(await admittedOf('new', 120)).toBeLessThan(10);
   });
 
-  it('[SEC-8] shares while Redis takes 40 ms, and nobody waits for more than one answer', async () => {
+  it('[SEC-8] shares while Redis takes 20 ms, and nobody waits for more than one answer', async () => {
     const proxy = await tcpProxy(url);
     const replica = await replicaAt(proxy.url, 1000);
-    proxy.slow(40);
+    proxy.slow(20);
     const waits: number[] = [];
     for (const _ of Array(200)) {
       const { isAdmitted, waitMs } = await replica.request();
