@@ -112,10 +112,13 @@ it.for(OUTAGES)(
     const client = await testClient(database, api.apiUrl);
     const { url, received } = await receiver();
 
-    const probes = processes.map(({ metricsUrl }) => probe(metricsUrl));
     const { answers, withStatus, stop } = load(client, url);
     await until(() => {
       expect(received.length).toBeGreaterThan(10);
+    });
+    const probes = processes.map(({ metricsUrl }) => probe(metricsUrl));
+    await until(() => {
+      for (const { seen } of probes) expect(seen).toEqual({ '/health': [200], '/readyz': [200] });
     });
     await outage.begin(wire);
     await sleep(outage.ms);
