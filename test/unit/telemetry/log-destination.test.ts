@@ -36,7 +36,6 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) =
 it.for([
   ['ends by itself', '', 0],
   ['exits at once', 'process.exit(3);', 3],
-  ['exits while it writes', 'setTimeout(() => { lines(0); process.exit(3); }, 11);', 3],
   ['has an uncaught error', 'throw new Error("boom");', 1],
 ] as const)(
   '[OBS-1] [ARC-5] no line of two loggers is lost or torn when the process %s',
