@@ -59,9 +59,10 @@ export function createAdmission(
     turnStartMs = nowMs;
     setImmediate(nextTurn);
   }
-  function isTurnOver(nowMs: number): boolean {
+  /** Whether this turn, which the first request begins, has time for one more. */
+  function joinTurn(nowMs: number): boolean {
     if (turnStartMs === undefined) beginTurn(nowMs);
-    return nowMs - (turnStartMs ?? nowMs) > TURN_MS;
+    return nowMs - (turnStartMs ?? nowMs) <= TURN_MS;
   }
 
   /** What waits comes only between two turns, so that probes are read and answered meanwhile. */
@@ -71,7 +72,7 @@ export function createAdmission(
       if (ticket.state === 'waiting') {
         const nowMs = performance.now();
         const isLate = nowMs - ticket.sinceMs > waitMs;
-        if ((working >= allowed && !isLate) || isTurnOver(nowMs)) return;
+        if ((working >= allowed && !isLate) || !joinTurn(nowMs)) return;
         waiting -= 1;
         if (!isLate) begin(ticket);
         else ticket.state = 'left';
@@ -105,7 +106,7 @@ export function createAdmission(
     /** Calls `next` at once, or later, or never when it leaves before. */
     enter(ticket: Ticket, next: Next): void {
       const nowMs = performance.now();
-      if (waiting === 0 && working < allowed && !isTurnOver(nowMs)) {
+      if (waiting === 0 && working < allowed && joinTurn(nowMs)) {
         begin(ticket);
         next();
       } else if (waiting < mostWaiting) {

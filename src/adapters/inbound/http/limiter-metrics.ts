@@ -1,6 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Permits } from './permits.ts';
 import type { GuardedPermits } from './shared-permits.ts';
+import { tally } from './tally.ts';
 
 /** OBS-4: what the limiter decided, read when it is scraped, so that a request pays for an addition and no more. */
 export function limiterMetrics(
@@ -24,18 +25,15 @@ export function limiterMetrics(
   if (shared) sharedMetrics(registry, shared);
 }
 
+const LEASES = {
+  name: 'rate_limit_leases_total',
+  help: 'Questions to the shared store of permits: answered, failed.',
+  label: 'outcome',
+};
+
 function sharedMetrics(registry: Registry, shared: GuardedPermits): void {
   const registers = [registry];
-  const leases = new Counter({
-    name: 'rate_limit_leases_total',
-    help: 'Questions to the shared store of permits: answered, failed.',
-    labelNames: ['outcome'],
-    registers,
-    collect() {
-      leases.reset();
-      for (const [outcome, count] of Object.entries(shared.questions)) leases.inc({ outcome }, count);
-    },
-  });
+  tally(registry, LEASES, shared.questions);
   const outages = new Counter({
     name: 'rate_limit_outages_total',
     help: 'How often the shared store of permits went away.',

@@ -1,12 +1,17 @@
 import { Counter, type Registry } from 'prom-client';
 
-/** A counter of so many outcomes, read when it is scraped: a request pays for an addition and no more. */
-export function tally<Outcome extends string>(
+interface Tally {
+  readonly name: string;
+  readonly help: string;
+  readonly label: string;
+}
+
+/** A counter that reads these counts when it is scraped: a request pays for an addition and no more. */
+export function tally(
   registry: Registry,
-  { name, help, label }: { readonly name: string; readonly help: string; readonly label: string },
-  outcomes: readonly Outcome[],
-): Record<Outcome, number> {
-  const counts = Object.fromEntries(outcomes.map((outcome) => [outcome, 0])) as Record<Outcome, number>;
+  { name, help, label }: Tally,
+  counts: Readonly<Record<string, number>>,
+): void {
   const counter = new Counter({
     name,
     help,
@@ -14,8 +19,7 @@ export function tally<Outcome extends string>(
     registers: [registry],
     collect() {
       counter.reset();
-      for (const outcome of outcomes) counter.inc({ [label]: outcome }, counts[outcome]);
+      for (const [outcome, count] of Object.entries(counts)) counter.inc({ [label]: outcome }, count);
     },
   });
-  return counts;
 }

@@ -5,13 +5,13 @@ import { HttpError } from '../problems/http-error.ts';
 declare module 'fastify' {
   interface FastifyReply {
     /** Where it stands in the list of open ones; −1 outside of it. */
-    place: number;
+    timeoutPlace: number;
   }
 }
 
 const CHECK_MS = 1000;
 /** Longer than a request may take to arrive, shorter than the 60 s after which load balancers give up. */
-const CHECKS = 45;
+const LATE_AFTER_CHECKS = 45;
 
 /**
  * What hangs in us is answered by us. Fastify's `handlerTimeout` does the same with a timer and an AbortController for each
@@ -26,26 +26,26 @@ export const answerTimeout = fp(
     const free: number[] = [];
 
     function close(reply: FastifyReply): void {
-      if (reply.place < 0) return;
-      open[reply.place] = undefined;
-      free.push(reply.place);
-      reply.place = -1;
+      if (reply.timeoutPlace < 0) return;
+      open[reply.timeoutPlace] = undefined;
+      free.push(reply.timeoutPlace);
+      reply.timeoutPlace = -1;
     }
     const timer = setInterval(() => {
       checks += 1;
       for (const reply of open) {
-        if (!reply || checks - (begun[reply.place] ?? checks) <= CHECKS) continue;
+        if (!reply || checks - (begun[reply.timeoutPlace] ?? checks) <= LATE_AFTER_CHECKS) continue;
         close(reply);
         if (!reply.sent) reply.send(new HttpError('answer_timeout'));
       }
     }, CHECK_MS).unref();
 
-    app.decorateReply('place', -1);
+    app.decorateReply('timeoutPlace', -1);
     // It is the handler that may hang: what comes before has time-outs of its own.
     app.addHook('preHandler', (_request, reply, next) => {
-      reply.place = free.pop() ?? open.length;
-      open[reply.place] = reply;
-      begun[reply.place] = checks;
+      reply.timeoutPlace = free.pop() ?? open.length;
+      open[reply.timeoutPlace] = reply;
+      begun[reply.timeoutPlace] = checks;
       next();
     });
     app.addHook('onSend', (_request, reply, payload, next) => {

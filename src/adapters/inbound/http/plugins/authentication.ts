@@ -39,7 +39,8 @@ const BEARER = /^bearer +([\x21-\x7e]+) *$/i;
  */
 export const authentication = fp<Options>(
   (app, { authenticate, limits, registry }, done) => {
-    const decided = tally(registry, DECISIONS, ['known', 'found', 'refused', 'limited', 'unchecked', 'none']);
+    const decided = { known: 0, found: 0, refused: 0, limited: 0, unchecked: 0, none: 0 };
+    tally(registry, DECISIONS, decided);
     const lookUp = limitLookUps(authenticate, limits.anonymousPerMinute);
 
     const identify = callbackify(async (key: string, request: FastifyRequest, reply: FastifyReply) => {

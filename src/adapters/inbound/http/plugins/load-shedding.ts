@@ -25,7 +25,8 @@ export const loadShedding = fp<{ load: Load; registry: Registry }>(
   (app, { load, registry }, done) => {
     // One for all: a stack trace would cost as much as the whole refusal.
     const refusal = new HttpError('overloaded');
-    const refused = tally(registry, REFUSED, ['late', 'full']);
+    const refused = { late: 0, full: 0 };
+    tally(registry, REFUSED, refused);
     const admission = createAdmission(load, (reason) => {
       refused[reason] += 1;
       return refusal;
