@@ -10,14 +10,21 @@ comment on schema ops is 'Owner: platform. Internal: every write is a function, 
 
 alter default privileges revoke execute on functions from public;
 
--- RFC 9562 version 7, as PostgreSQL 18's uuidv7() makes it (15 to 17 have none): the time in 1/4096 milliseconds, so
--- that ids made one after the other sort so, with the version after its 48 bits of whole milliseconds; then random bits.
-create function ops.uuid_v7() returns uuid
-language sql volatile parallel safe
-return overlay(
-  encode(uuid_send(gen_random_uuid()), 'hex')
-  placing overlay(lpad(to_hex((extract(epoch from clock_timestamp()) * 4096000)::bigint), 15, '0') placing '7' from 13 for 0)
-  from 1 for 16)::uuid;
+-- RFC 9562 version 7: ids made one after the other sort so. PostgreSQL 18 makes them itself; before, in the same way: the
+-- time in 1/4096 milliseconds, with the version after its 48 bits of whole milliseconds, then random bits.
+do $do$
+begin
+  if current_setting('server_version_num')::integer >= 180000 then
+    create function ops.uuid_v7() returns uuid language sql volatile parallel safe return uuidv7();
+  else
+    create function ops.uuid_v7() returns uuid
+    language sql volatile parallel safe
+    return overlay(
+      encode(uuid_send(gen_random_uuid()), 'hex')
+      placing overlay(lpad(to_hex((extract(epoch from clock_timestamp()) * 4096000)::bigint), 15, '0') placing '7' from 13 for 0)
+      from 1 for 16)::uuid;
+  end if;
+end $do$;
 
 -- The caller's organisation, actor and trace: transaction-local settings, set in the statement that has the effect.
 create function ops.current_organization() returns uuid

@@ -151,7 +151,7 @@ describe('a busy port', () => {
       const ended = await service.run(['all'], { [variable]: port });
       expect(ended.code).toBe(1);
       expect(linesOf(ended)).toEqual([expect.stringMatching(`^dragonfly: .*EADDRINUSE.*127.0.0.1:${port}`)]);
-      expect(await rows('select status, attempts from ops.job where attempts > 0')).toEqual([]);
+      expect(await rows('select status, attempts from ops.job_now where attempts > 0')).toEqual([]);
       expect(await rows('select * from ops.worker')).toEqual([]);
     },
   );

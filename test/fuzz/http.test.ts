@@ -66,9 +66,8 @@ async function seedJobs({ urls }: TestDatabase): Promise<string[]> {
   for (let n = 0; n < 12; n += 1) ids.push(await queue(client));
   await as(urls.worker, async (worker) => {
     await worker.query(
-      `select ops.complete_jobs(jsonb_agg(jsonb_build_object(
-         'job_id', job_id, 'lease_token', lease_token, 'error', 'no',
-         'status', case when n % 2 = 0 then 'completed' else 'failed' end)))
+      `select ops.complete_jobs(array_agg(job_id), array_agg(lease_token),
+         array_agg(case when n % 2 = 0 then 'completed' else 'failed' end), array_agg('no'::text))
          from (select *, row_number() over () as n from ops.claim_jobs('{webhook.deliver}', 8, 30, 'fuzz')) claim`,
     );
     await worker.query("select ops.claim_jobs('{webhook.deliver}', 2, 30, 'fuzz')");

@@ -186,11 +186,11 @@ it('[SEC-1] [AV-5] [OBS-2] what an error carries with it is in no line, span, me
   const client = await testClient(database, process.apiUrl);
   // PostgreSQL then tells the whole row, in the detail of its error.
   await asAdmin(database.urls.admin, async (admin) => {
-    await admin.query('alter table ops.job add constraint canary check (priority <> 99) not valid');
+    await admin.query('alter table ops.job add constraint canary check (max_attempts <> 99) not valid');
   });
   const sent = { payload: canary(), uniqueKey: canary() };
   const payload = { url: 'https://a.example', body: sent.payload };
-  const job = webhookTo('', { payload, priority: 99, unique_key: sent.uniqueKey });
+  const job = webhookTo('', { payload, max_attempts: 99, unique_key: sent.uniqueKey });
   const response = await client.request('POST', '/v1/jobs', job);
   const answer = await response.text();
   expect(response.status).toBe(500);

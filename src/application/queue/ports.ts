@@ -1,4 +1,12 @@
-import type { Job, JobStatus, JsonValue, Queue, Timestamp, Worker } from '#src/domain/jobs/job.ts';
+import type {
+  Job,
+  JobOptions,
+  JobStatus,
+  JsonValue,
+  Queue,
+  Timestamp,
+  Worker,
+} from '#src/domain/jobs/job.ts';
 import type { Statement } from '../transactions.ts';
 
 export interface NewJob {
@@ -8,18 +16,22 @@ export interface NewJob {
   readonly priority?: number | undefined;
   readonly runAt?: Timestamp | undefined;
   readonly uniqueKey?: string | undefined;
+  readonly options?: JobOptions | undefined;
 }
 
 export interface QueuedJob {
-  readonly job: Job;
-  /** False when an unfinished job with that unique key was there already. */
+  readonly id: string;
+  /** False when an unfinished job with that unique key was there already: it is that one. */
   readonly created: boolean;
+  readonly createdAt: Timestamp;
+  readonly runAt: Timestamp;
 }
 
-/** Position after which a page starts: newest first. */
-export interface JobPosition {
-  readonly createdAt: Timestamp;
-  readonly id: string;
+/** Newest first. It may hold fewer jobs than asked for, or none, although there are more. */
+export interface JobPage {
+  readonly jobs: Job[];
+  /** The id after which the next page starts; undefined on the last one. */
+  readonly next: string | undefined;
 }
 
 export interface JobFilter {
@@ -35,13 +47,17 @@ export interface QueueStore {
   /** In the order given, all or none. */
   queueJobs(jobs: readonly NewJob[]): Statement<QueuedJob[]>;
   findJob(id: string): Statement<Job | undefined>;
-  /** Newest first, at most `limit`. */
-  listJobs(filter: JobFilter, after: JobPosition | undefined, limit: number): Statement<Job[]>;
+  findJobs(ids: readonly string[]): Statement<Job[]>;
+  listJobs(filter: JobFilter, after: string | undefined, limit: number): Statement<JobPage>;
   /** The job afterwards; unchanged when it was finished already; undefined when there is none. */
   cancelJob(id: string): Statement<Job | undefined>;
   /** The job afterwards; unchanged when it is processing or completed; undefined when there is none. */
   retryJob(id: string): Statement<Job | undefined>;
-  /** Only types with unfinished jobs or a pause. */
+  /** Queues the oldest dead letters of a type again; how many. */
+  redriveJobs(type: string, limit: number): Statement<number>;
+  /** Deletes the oldest dead letters of a type; how many. */
+  purgeJobs(type: string, limit: number): Statement<number>;
+  /** Only types with unfinished jobs, dead letters or a pause. */
   listQueues(): Statement<Queue[]>;
   pauseQueue(type: string): Statement<void>;
   resumeQueue(type: string): Statement<void>;

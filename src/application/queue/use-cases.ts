@@ -1,20 +1,21 @@
 import { DomainError } from '#src/domain/errors.ts';
-import type { Job, Queue, Worker } from '#src/domain/jobs/job.ts';
+import { type Job, PRIORITY, type Queue, type Worker } from '#src/domain/jobs/job.ts';
 import { findUnstorable } from '#src/domain/jobs/storable.ts';
 import { pointerTo } from '#src/domain/json-pointer.ts';
 import type { RequestContext } from '../context.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { type JobRegistry, definitionOf } from '../jobs/registry.ts';
 import type { Transactions } from '../transactions.ts';
-import type { JobFilter, JobPosition, NewJob, QueueStore, QueuedJob } from './ports.ts';
+import type { JobFilter, JobPage, NewJob, QueueStore, QueuedJob } from './ports.ts';
 
-/** A job as a client asks for it; the type decides about attempts. */
-export type JobRequest = Omit<NewJob, 'maxAttempts'>;
+/** A job as a client asks for it; the type decides about attempts unless the client does. */
+export type JobRequest = Omit<NewJob, 'maxAttempts'> & { readonly maxAttempts?: number | undefined };
 
-export interface JobPage {
-  readonly jobs: Job[];
-  /** Where the next page starts; undefined on the last one. */
-  readonly next: JobPosition | undefined;
+/** What became of a request to queue a job. */
+export interface QueueResult {
+  readonly job: Job;
+  /** False when an unfinished job with that unique key was there already. */
+  readonly created: boolean;
 }
 
 interface Dependencies {
@@ -27,16 +28,36 @@ export type QueueUseCases = ReturnType<typeof queueUseCases>;
 
 /** What a client can do with the queue, within its organisation. */
 export function queueUseCases({ transactions, store, registry }: Dependencies) {
+  /** What was queued is known without a look; what was there already may have changed meanwhile. */
+  async function results(
+    context: RequestContext,
+    jobs: readonly NewJob[],
+    queued: readonly QueuedJob[],
+  ): Promise<QueueResult[]> {
+    const there = queued.filter(({ created }) => !created).map(({ id }) => id);
+    const found = new Map<string, Job>();
+    if (there.length > 0) {
+      for (const job of await transactions.transaction(context, store.findJobs(there)))
+        found.set(job.id, job);
+    }
+    return queued.map((one, index) => {
+      const job = jobs[index] as NewJob;
+      return { created: one.created, job: found.get(one.id) ?? pending(context, job, one) };
+    });
+  }
+
   return {
     /** @throws DomainError `job_type_unknown`, `payload_invalid` */
-    async queueJob(context: RequestContext, request: JobRequest): Promise<QueuedJob> {
-      return await transactions.transaction(context, store.queueJob(accept(registry, request, '')));
+    async queueJob(context: RequestContext, request: JobRequest): Promise<QueueResult> {
+      const job = accept(registry, request, '');
+      const queued = await transactions.transaction(context, store.queueJob(job));
+      return only(await results(context, [job], [queued]));
     },
 
     /** All or none. @throws DomainError `job_type_unknown`, `payload_invalid` for the first faulty job */
-    async queueJobs(context: RequestContext, requests: readonly JobRequest[]): Promise<QueuedJob[]> {
+    async queueJobs(context: RequestContext, requests: readonly JobRequest[]): Promise<QueueResult[]> {
       const jobs = requests.map((request, index) => accept(registry, request, `/jobs/${index}`));
-      return await transactions.transaction(context, store.queueJobs(jobs));
+      return await results(context, jobs, await transactions.transaction(context, store.queueJobs(jobs)));
     },
 
     /** @throws DomainError `job_not_found` */
@@ -47,16 +68,10 @@ export function queueUseCases({ transactions, store, registry }: Dependencies) {
     async listJobs(
       context: RequestContext,
       filter: JobFilter,
-      after: JobPosition | undefined,
+      after: string | undefined,
       limit: number,
     ): Promise<JobPage> {
-      const jobs = await transactions.transaction(context, store.listJobs(filter, after, limit + 1));
-      const page = jobs.slice(0, limit);
-      const last = page.at(-1);
-      return {
-        jobs: page,
-        next: jobs.length > limit && last ? { createdAt: last.createdAt, id: last.id } : undefined,
-      };
+      return await transactions.transaction(context, store.listJobs(filter, after, limit));
     },
 
     /** @throws DomainError `job_not_found`, `job_not_cancellable` */
@@ -77,6 +92,18 @@ export function queueUseCases({ transactions, store, registry }: Dependencies) {
         'job_not_retryable',
         `The job is ${job.status}; only a failed, cancelled or waiting job can be retried.`,
       );
+    },
+
+    /** The oldest first, at most `limit`; how many. @throws DomainError `job_type_unknown` */
+    async redriveJobs(context: RequestContext, type: string, limit: number): Promise<number> {
+      definitionOf(registry, type, '');
+      return await transactions.transaction(context, store.redriveJobs(type, limit));
+    },
+
+    /** The oldest first, at most `limit`; how many. @throws DomainError `job_type_unknown` */
+    async purgeJobs(context: RequestContext, type: string, limit: number): Promise<number> {
+      definitionOf(registry, type, '');
+      return await transactions.transaction(context, store.purgeJobs(type, limit));
     },
 
     /** Every known type, and those that other workers serve. */
@@ -129,8 +156,27 @@ function accept(registry: JobRegistry, request: JobRequest, pointer: string): Ne
       fields: [{ pointer: `${pointer}/payload${unstorable}`, detail }],
     });
   }
-  return { ...request, maxAttempts: retry.maxAttempts };
+  return { ...request, maxAttempts: request.maxAttempts ?? retry.maxAttempts };
 }
+
+const pending = ({ traceId }: RequestContext, job: NewJob, { id, createdAt, runAt }: QueuedJob): Job => ({
+  id,
+  type: job.type,
+  status: 'pending',
+  priority: job.priority ?? PRIORITY.default,
+  attempts: 0,
+  maxAttempts: job.maxAttempts,
+  createdAt,
+  runAt,
+  startedAt: null,
+  finishedAt: null,
+  lastError: null,
+  result: null,
+  traceId,
+});
+
+/** One asked for, one answered. */
+const only = ([result]: readonly QueueResult[]): QueueResult => result as QueueResult;
 
 function found(job: Job | undefined): Job {
   if (job) return job;
@@ -142,6 +188,7 @@ const emptyQueue = (type: string): Queue => ({
   depth: 0,
   scheduled: 0,
   processing: 0,
+  failed: 0,
   oldestAgeSeconds: null,
   paused: false,
 });

@@ -20,6 +20,15 @@ export type Timestamp = string;
 
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
 
+/** What a job does otherwise than its type says. */
+export interface JobOptions {
+  /** Deadline of one attempt. */
+  readonly timeoutSeconds?: number;
+  readonly initialDelaySeconds?: number;
+  readonly factor?: number;
+  readonly maxDelaySeconds?: number;
+}
+
 export interface Job {
   readonly id: string;
   readonly type: string;
@@ -56,6 +65,8 @@ export interface Queue {
   readonly depth: number;
   readonly scheduled: number;
   readonly processing: number;
+  /** Dead letters. */
+  readonly failed: number;
   /** How long the oldest job that could run has waited. */
   readonly oldestAgeSeconds: number | null;
   readonly paused: boolean;

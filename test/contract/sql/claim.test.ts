@@ -85,12 +85,13 @@ describe('what is claimed first', () => {
 });
 
 describe('ops.claim_jobs', () => {
-  it('claims at most the limit, each job with a token of its own', async () => {
+  it('claims at most the limit, each time with another token', async () => {
     const type = newType();
     await queueJobs(Array.from({ length: 5 }, () => ({ type })));
     const claims = await claim(type, { limit: 4 });
-    expect(new Set(claims.map(({ lease_token }) => lease_token)).size).toBe(4);
-    expect(await claim(type, { limit: 4 })).toHaveLength(1);
+    expect(claims).toHaveLength(4);
+    const rest = only(await claim(type, { limit: 4 }));
+    expect(claims.map(({ lease_token }) => lease_token)).not.toContain(rest.lease_token);
   });
 
   it.for([null, 0, -1, 1001])('refuses the limit %j with 22023', async (limit) => {

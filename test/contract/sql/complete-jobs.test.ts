@@ -1,17 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type Claim, connectQueue, newWorker, only } from './queue.ts';
+import { type Claim, complete as completeJobs, connectQueue, newWorker, only } from './queue.ts';
 
 const { worker, as, queueJob, job, claim, claimed, report } = await connectQueue();
 
 const leaseOf = ({ job_id, lease_token }: Claim) => ({ job_id, lease_token });
 
-/** The ids of the jobs that took their outcomes. */
-const complete = async (outcomes: readonly object[]): Promise<string[]> => {
-  const rows = await worker<{ id: string }>`
-    select complete_jobs as id from ops.complete_jobs(${JSON.stringify(outcomes)})`;
-  return rows.map(({ id }) => id);
-};
+const complete = async (outcomes: Parameters<typeof completeJobs>[0]) => await completeJobs(outcomes, worker);
 
 describe('ops.complete_jobs', () => {
   it('reports many outcomes and says which took effect', async () => {
@@ -21,8 +16,8 @@ describe('ops.complete_jobs', () => {
       { ...leaseOf(lost), status: 'completed' },
       { ...leaseOf(done), status: 'completed', result: { n: [1, 'a'] } },
       { ...leaseOf(retried), status: 'pending', backoff_seconds: 0.5 },
-      { job_id: randomUUID(), lease_token: randomUUID(), status: 'completed' },
-      { job_id: null, lease_token: null, status: 'completed' },
+      { job_id: randomUUID(), lease_token: done.lease_token, status: 'completed' },
+      { job_id: randomUUID(), lease_token: '999999999', status: 'completed' },
     ]);
     expect(took.toSorted()).toEqual([done.job_id, retried.job_id].toSorted());
     expect(await job(done.job_id)).toMatchObject({ status: 'completed', result: { n: [1, 'a'] } });
@@ -33,7 +28,7 @@ describe('ops.complete_jobs', () => {
   it('needs a token: the setting of the transaction and a live lease are not enough', async () => {
     const mine = await claimed();
     const rows = await as('worker', { lease_token: mine.lease_token })`
-      select ops.complete_jobs(${JSON.stringify([{ job_id: mine.job_id, status: 'completed' }])})`;
+      select ops.complete_jobs(${[mine.job_id]}, ${[null]}, ${['completed']})`;
     expect(rows).toEqual([]);
   });
 

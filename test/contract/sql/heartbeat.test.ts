@@ -37,7 +37,7 @@ describe('ops.register_heartbeat', () => {
 });
 
 /** A job whose worker beats on until its lease is old enough to be doubted, and then says which leases it has. */
-async function claimedLongAgo(leases: (mine: Claim) => string[] | null) {
+async function claimedLongAgo(leases: (mine: Claim) => Claim[] | null) {
   const mine = await claimedByBeating();
   await beat(mine.worker, DEAD_AFTER_SECONDS, []);
   expect(await claim(mine.job_type), 'while the lease is young').toEqual([]);
@@ -48,15 +48,15 @@ async function claimedLongAgo(leases: (mine: Claim) => string[] | null) {
 
 describe('ops.worker_beat', () => {
   it.for([0, 0.5, 3601, 'NaN', 'Infinity'])('refuses %j seconds of silence with 22023', async (seconds) => {
-    const work = worker`select ops.worker_beat(${newWorker()}, 'test', null, 'running', ${seconds}, null)`;
+    const work = worker`select ops.worker_beat(${newWorker()}, 'test', null, 'running', ${seconds}, null, null)`;
     await expect(work).rejects.toMatchObject({ code: '22023' });
   });
 
   it('returns the tokens of others and of nobody', async () => {
     const mine = await claimedByBeating();
     const theirs = await claimedByBeating();
-    const tokens = [mine.lease_token, theirs.lease_token];
-    expect(await beat(mine.worker, DEAD_AFTER_SECONDS, tokens)).toEqual([theirs.lease_token]);
+    const leases = [mine, theirs];
+    expect(await beat(mine.worker, DEAD_AFTER_SECONDS, leases)).toEqual([theirs.lease_token]);
   });
 
   describe.concurrent('[Q-3] of a live worker that does not have a lease, as the answer to its claim was lost', () => {
@@ -66,7 +66,7 @@ describe('ops.worker_beat', () => {
     });
 
     it('leaves a job whose lease the worker names', async () => {
-      const mine = await claimedLongAgo(({ lease_token }) => [lease_token]);
+      const mine = await claimedLongAgo((one) => [one]);
       expect(await claim(mine.job_type)).toEqual([]);
     });
 

@@ -10,7 +10,7 @@ describe.concurrent('[Q-6] a worker that ever beat', () => {
     const DEAD_AFTER = 2 * DEAD_AFTER_SECONDS;
     const mine = await claimedByBeating();
     for (let elapsed = 0; elapsed <= DEAD_AFTER; elapsed += DEAD_AFTER / 4) {
-      expect(await beat(mine.worker, DEAD_AFTER, [mine.lease_token])).toEqual([]);
+      expect(await beat(mine.worker, DEAD_AFTER, [mine])).toEqual([]);
       await sleep((DEAD_AFTER / 4) * 1000);
       expect(await claim(mine.job_type)).toEqual([]);
     }
@@ -31,7 +31,7 @@ describe.concurrent('[Q-6] a worker that ever beat', () => {
     const next = only(await claim(mine.job_type));
     expect(await report(mine, { status: 'completed' })).toBe(false);
     expect(await updateStatus(mine.job_id, 'failed', { token: mine.lease_token })).toBe(false);
-    expect(await beat(mine.worker, DEAD_AFTER_SECONDS, [mine.lease_token])).toEqual([mine.lease_token]);
+    expect(await beat(mine.worker, DEAD_AFTER_SECONDS, [mine])).toEqual([mine.lease_token]);
     expect(await report(next, { status: 'completed' })).toBe(true);
   });
 
@@ -45,7 +45,7 @@ describe.concurrent('[Q-6] a worker that ever beat', () => {
   it('keeps its jobs when it beats again before anybody took them', async () => {
     const mine = await claimedByBeating();
     await untilDead();
-    expect(await beat(mine.worker, DEAD_AFTER_SECONDS, [mine.lease_token])).toEqual([]);
+    expect(await beat(mine.worker, DEAD_AFTER_SECONDS, [mine])).toEqual([]);
     expect(await claim(mine.job_type)).toEqual([]);
   });
 

@@ -37,7 +37,7 @@ describe('[Q-4] ops.update_job_status without a lease token', () => {
     );
   });
 
-  it('refuses a token that is no uuid, and leaves the job alone', async () => {
+  it('refuses a token that is no number, and leaves the job alone', async () => {
     const mine = await claimed();
     const work = updateStatus(mine.job_id, 'completed', { token: 'garbage' });
     await expect(work).rejects.toMatchObject({ code: '22P02' });

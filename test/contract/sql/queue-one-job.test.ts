@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Client } from 'pg';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ORGANIZATION, connectQueue, elements, newType, only } from './queue.ts';
 
 const queue = await connectQueue();
@@ -15,7 +14,7 @@ interface Queued {
 const queueOne = async (type: unknown, ...[payload = '{}', priority, runAt, key, attempts]: unknown[]) =>
   only(
     await api()<Queued>`
-      select created, (job).id from ops.queue_one_job(${type}, ${payload}, ${priority}, ${runAt}, ${key}, ${attempts})`,
+      select created, job_id as id from ops.queue_one_job(${type}, ${payload}, ${priority}, ${runAt}, ${key}, ${attempts}, null)`,
   );
 
 describe('ops.queue_one_job', () => {
@@ -24,7 +23,7 @@ describe('ops.queue_one_job', () => {
     const context = { trace_id: '0af7651916cd43dd8448eb211c80319c', actor: 'api_key:test' };
     const { id } = only(
       await api(context)<Queued>`
-        select (job).id from ops.queue_one_job(${type}, '[null]', 7, '2099-01-01Z', 'k', 3)`,
+        select job_id as id from ops.queue_one_job(${type}, '[null]', 7, '2099-01-01Z', 'k', 3, '{"factor": 2}')`,
     );
     expect(await job(id)).toMatchObject({
       type,
@@ -38,6 +37,7 @@ describe('ops.queue_one_job', () => {
       organization_id: ORGANIZATION,
       created_by: context.actor,
       trace_id: context.trace_id,
+      options: { factor: 2 },
     });
   });
 
@@ -56,7 +56,7 @@ describe('ops.queue_one_job', () => {
     expect(await queueOne(type, '1', 5, null, 'k')).toEqual({ created: false, id: first.id });
     const elsewhere = await api({
       organization_id: randomUUID(),
-    })`select created from ops.queue_one_job(${type}, '{}', null, null, 'k', null)`;
+    })`select created from ops.queue_one_job(${type}, '{}', null, null, 'k', null, null)`;
     expect(elsewhere).toEqual([{ created: true }]);
   });
 
@@ -77,7 +77,7 @@ describe('ops.queue_one_job', () => {
   });
 
   it('refuses a trace id that is none with 22023', async () => {
-    const work = api({ trace_id: 'none' })`select ops.queue_one_job('t', '{}', null, null, null, null)`;
+    const work = api({ trace_id: 'none' })`select ops.queue_one_job('t', '{}', null, null, null, null, null)`;
     await expect(work).rejects.toMatchObject({ code: '22023' });
   });
 });
@@ -93,7 +93,7 @@ describe('ops.queue_jobs_of_callers', () => {
     const type = newType();
     const jobs = callers.map((caller, index) => ({ ...caller, type, payload: index, priority: index }));
     const queued = await api()<Queued>`
-      select created, (job).id from ops.queue_jobs_of_callers(${elements(jobs)})`;
+      select created, job_id as id from ops.queue_jobs_of_callers(${elements(jobs)})`;
     for (const [index, { organization_id, trace_id, actor }] of callers.entries()) {
       expect(queued[index]?.created).toBe(true);
       expect(await job(queued[index]?.id ?? '', organization_id)).toMatchObject({
@@ -120,22 +120,5 @@ describe('ops.queue_jobs_of_callers', () => {
     const type = newType();
     await api()`select ops.queue_jobs_of_callers(${elements([{ ...callers[0], type, payload: null }])})`;
     expect(await claim(type)).toMatchObject([{ payload: null }]);
-  });
-});
-
-describe('a NOTIFY', () => {
-  const heard: string[] = [];
-  const listener = new Client({ connectionString: queue.urls.worker });
-  listener.on('notification', ({ channel }) => heard.push(channel));
-  afterAll(async () => await listener.end());
-
-  it('is left to the callers of both', async () => {
-    await listener.connect();
-    await listener.query('listen ops_job_ready; listen sentinel');
-    await queueOne(newType());
-    await api()`select ops.queue_jobs_of_callers(${elements([{ type: newType() }])})`;
-    await api()`select pg_notify('sentinel', '')`;
-    await expect.poll(() => heard.at(-1), { interval: 5 }).toBe('sentinel');
-    expect(heard).toEqual(['sentinel']);
   });
 });

@@ -44,12 +44,16 @@ export interface NewJob {
   readonly max_attempts?: number;
 }
 
-/** An element of `ops.complete_jobs`, but for the job. */
+/** The right to one attempt. */
+export type Lease = Pick<Claim, 'job_id' | 'lease_token'>;
+
+/** What is reported of an attempt. */
 export interface Outcome {
   readonly status: string;
   readonly error?: string;
   readonly backoff_seconds?: number;
   readonly result?: unknown;
+  readonly follow_ups?: readonly NewJob[];
 }
 
 export interface ClaimOptions {
@@ -77,7 +81,7 @@ export async function connectQueue() {
   /** Queues jobs of the tests' organisation, in one statement. Returns what was queued or was there. */
   async function queueJobs(jobs: readonly NewJob[], settings: Settings = {}, sql = api(settings)) {
     return await sql<{ created: boolean; id: string }>`
-      select created, (job).id from ops.queue_jobs(${elements(jobs)})`;
+      select created, job_id as id from ops.queue_jobs(${elements(jobs)})`;
   }
 
   /** The id of one queued job. */
@@ -102,7 +106,7 @@ export async function connectQueue() {
     options: Partial<NewJob> = {},
     { worker: workerId = newWorker(), ...claim }: Omit<ClaimOptions, 'limit'> = {},
   ): Promise<Claim & { worker: string }> {
-    const type = newType();
+    const { type = newType() } = options;
     await queueJob({ type, ...options });
     return { ...only(await worker.claim(type, { worker: workerId, ...claim })), worker: workerId };
   }
@@ -117,6 +121,19 @@ export async function connectQueue() {
   return { ...roles, api, queueJobs, queueJob, job, ...worker, claimed, claimedByBeating };
 }
 
+/** `ops.complete_jobs`: the ids of the jobs that took their outcomes. */
+export async function complete(outcomes: readonly (Lease & Outcome)[], sql: Sql): Promise<string[]> {
+  const column = (read: (outcome: Outcome) => unknown): unknown[] =>
+    outcomes.map((outcome) => read(outcome) ?? null);
+  const rows = await sql<{ id: string }>`
+    select complete_jobs as id from ops.complete_jobs(
+      ${outcomes.map(({ job_id }) => job_id)}, ${outcomes.map(({ lease_token }) => lease_token)},
+      ${column(({ status }) => status)}, ${column(({ error }) => error)}, ${column(({ backoff_seconds }) => backoff_seconds)},
+      ${column(({ result }) => (result === undefined ? null : JSON.stringify(result)))},
+      ${column(({ follow_ups }) => follow_ups && elements(follow_ups))})`;
+  return rows.map(({ id }) => id);
+}
+
 const workerSide = ({ worker, as }: Roles) => ({
   /** Claims as a worker that never beats. */
   claim: async (
@@ -128,10 +145,7 @@ const workerSide = ({ worker, as }: Roles) => ({
 
   /** Whether the outcome of a claim took effect. */
   async report(claim: Claim, outcome: Outcome, sql: Sql = worker): Promise<boolean> {
-    const rows = await sql`
-      select ops.complete_jobs(${JSON.stringify([
-        { job_id: claim.job_id, lease_token: claim.lease_token, ...outcome },
-      ])})`;
+    const rows = await complete([{ ...claim, ...outcome }], sql);
     return rows.length === 1;
   },
 
@@ -151,10 +165,11 @@ const workerSide = ({ worker, as }: Roles) => ({
   async beat(
     id: string,
     deadAfterSeconds: number,
-    tokens: readonly string[] | null = null,
+    leases: readonly Lease[] | null = null,
   ): Promise<string[]> {
     const rows = await worker<{ token: string }>`
-      select worker_beat as token from ops.worker_beat(${id}, 'test', 'localhost', 'running', ${deadAfterSeconds}, ${tokens})`;
+      select unnest(lost_lease_tokens) as token from ops.worker_beat(${id}, 'test', 'localhost', 'running', ${deadAfterSeconds},
+        ${leases?.map(({ job_id }) => job_id)}, ${leases?.map(({ lease_token }) => lease_token)})`;
     return rows.map(({ token }) => token);
   },
 });

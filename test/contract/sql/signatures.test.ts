@@ -9,7 +9,10 @@ const signatures = await owner<{ name: string; arguments: string; result: string
 const signatureOf = (name: string) => signatures.find((signature) => signature.name === name);
 
 const CLAIM =
-  'job_id uuid, job_type text, payload jsonb, attempts integer, created_at timestamp with time zone, lease_token uuid';
+  'job_id uuid, job_type text, payload jsonb, attempts integer, created_at timestamp with time zone, lease_token bigint';
+
+const QUEUED =
+  'TABLE(created boolean, job_id uuid, created_at timestamp with time zone, run_at timestamp with time zone)';
 
 describe('[Q-1] canonical functions', () => {
   it.for([
@@ -58,27 +61,32 @@ describe('[Q-1] functions beside them', () => {
     {
       name: 'queue_one_job',
       arguments:
-        'p_type text, p_payload jsonb, p_priority integer, p_run_at timestamp with time zone, p_unique_key text, p_max_attempts integer, OUT created boolean, OUT job ops.job',
+        'p_type text, p_payload jsonb, p_priority integer, p_run_at timestamp with time zone, p_unique_key text, p_max_attempts integer, p_options jsonb, OUT created boolean, OUT job_id uuid, OUT created_at timestamp with time zone, OUT run_at timestamp with time zone',
       result: 'record',
     },
     {
       name: 'queue_jobs_of_callers',
       arguments: 'p_jobs jsonb',
-      result: expect.stringMatching(/^TABLE\(created boolean, job /),
+      result: QUEUED,
     },
     {
       name: 'queue_jobs',
       arguments: 'p_jobs jsonb',
-      result: expect.stringMatching(/^TABLE\(created boolean, job /),
+      result: QUEUED,
     },
     {
       name: 'claim_jobs',
       arguments: 'p_job_types text[], p_limit integer, p_lock_timeout_minutes integer, p_worker_id text',
       result: expect.stringContaining(
-        `TABLE(${CLAIM}, priority integer, max_attempts integer, run_at timestamp with time zone, trace_id text, organization_id uuid`,
+        `TABLE(${CLAIM}, priority integer, max_attempts integer, run_at timestamp with time zone, trace_id text, organization_id uuid, options jsonb`,
       ),
     },
-    { name: 'complete_jobs', arguments: 'p_outcomes jsonb', result: 'SETOF uuid' },
+    {
+      name: 'complete_jobs',
+      arguments:
+        'p_job_ids uuid[], p_lease_tokens bigint[], p_statuses text[], p_errors text[] DEFAULT NULL::text[], p_backoffs double precision[] DEFAULT NULL::double precision[], p_results jsonb[] DEFAULT NULL::jsonb[], p_follow_ups jsonb[] DEFAULT NULL::jsonb[]',
+      result: 'SETOF uuid',
+    },
     {
       name: 'reap_stuck_jobs',
       arguments: 'p_lock_timeout_minutes integer DEFAULT 30',
@@ -87,13 +95,24 @@ describe('[Q-1] functions beside them', () => {
     {
       name: 'worker_beat',
       arguments:
-        'p_worker_id text, p_worker_type text, p_hostname text, p_status text, p_dead_after_seconds double precision, p_lease_tokens uuid[]',
-      result: 'SETOF uuid',
+        'p_worker_id text, p_worker_type text, p_hostname text, p_status text, p_dead_after_seconds double precision, p_job_ids uuid[], p_lease_tokens bigint[], OUT command text, OUT lost_job_ids uuid[], OUT lost_lease_tokens bigint[]',
+      result: 'record',
     },
     { name: 'cancel_job', arguments: 'p_job_id uuid', result: expect.stringMatching(/^SETOF /) },
     { name: 'retry_job', arguments: 'p_job_id uuid', result: expect.stringMatching(/^SETOF /) },
     { name: 'pause_queue', arguments: 'p_type text', result: 'void' },
     { name: 'resume_queue', arguments: 'p_type text', result: 'void' },
+    { name: 'redrive_jobs', arguments: 'p_type text, p_most integer', result: 'integer' },
+    { name: 'purge_jobs', arguments: 'p_type text, p_most integer', result: 'integer' },
+    { name: 'freeze_queues', arguments: '', result: 'void' },
+    { name: 'unfreeze_queues', arguments: '', result: 'void' },
+    { name: 'command_worker', arguments: 'p_worker_id text, p_command text', result: 'boolean' },
+    { name: 'set_idle', arguments: 'p_types text[], p_idle boolean', result: 'void' },
+    {
+      name: 'maintain',
+      arguments: "p_keep interval DEFAULT '7 days'::interval",
+      result: 'SETOF text',
+    },
     {
       name: 'queue_stats',
       arguments: '',
@@ -110,11 +129,11 @@ describe('views', () => {
     {
       view: 'jobs',
       columns:
-        'id type status priority payload unique_key attempts max_attempts organization_id created_by trace_id created_at run_at started_at finished_at last_error result',
+        'id type status priority payload unique_key attempts max_attempts organization_id created_by trace_id created_at run_at started_at finished_at last_error result options',
     },
-    { view: 'queues', columns: 'type depth scheduled processing oldest_at' },
+    { view: 'queues', columns: 'type depth scheduled processing failed oldest_at' },
     { view: 'queue_pauses', columns: 'type paused_at' },
-    { view: 'workers', columns: 'id type status started_at last_seen_at alive' },
+    { view: 'workers', columns: 'id type status command started_at last_seen_at alive' },
   ])('ops.$view has the columns that readers use', async ({ view, columns }) => {
     const found = await readonly<{ name: string }>`
       select attname as name from pg_attribute where attrelid = ${`ops.${view}`}::regclass and attnum > 0`;

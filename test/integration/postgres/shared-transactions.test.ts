@@ -39,13 +39,13 @@ it('[SEC-11] answers each caller with its own job, of many in a few round trips'
     MANY.map(async ({ index, caller }) => await transaction(caller, job(index))),
   );
   expect(proxy.requests - before).toBeLessThan(10);
-  for (const [index, { job: queued, created }] of answers.entries()) {
+  for (const [index, { id, created }] of answers.entries()) {
     const { caller } = MANY[index] ?? { caller: newCaller() };
     expect(created).toBe(true);
-    expect(queued.traceId).toBe(caller.traceId);
-    expect(await transaction(caller, store.listJobs({}, undefined, 10))).toEqual([queued]);
+    const { jobs } = await transaction(caller, store.listJobs({}, undefined, 10));
+    expect(jobs).toMatchObject([{ id, traceId: caller.traceId }]);
   }
-  const ids = answers.map((answer) => answer.job.id);
+  const ids = answers.map(({ id }) => id);
   expect(new Set(ids).size).toBe(ids.length);
 });
 
@@ -57,7 +57,8 @@ it('lets nobody fail by the fault of another', async () => {
   const failed = outcomes.flatMap(({ status }, index) => (status === 'rejected' ? [index] : []));
   expect(failed).toEqual([30]);
   expect(outcomes[30]).toMatchObject({ reason: { code: '22023' } });
-  expect(await transaction(caller, store.listJobs({}, undefined, 100))).toHaveLength(MANY.length - 1);
+  const { jobs } = await transaction(caller, store.listJobs({}, undefined, 100));
+  expect(jobs).toHaveLength(MANY.length - 1);
 });
 
 it('takes jobs that are too long for company, and jobs with a key', async () => {

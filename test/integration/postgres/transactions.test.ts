@@ -38,7 +38,7 @@ const settings: SqlStatement<unknown> = {
   values: [],
   read: (value) => value,
 };
-const listed = async () => await transaction(context, store.listJobs({}, undefined, 100));
+const listed = async () => (await transaction(context, store.listJobs({}, undefined, 100))).jobs;
 
 it('[OBS-3] sets trace id, organisation and actor in the statement that has the effect', async () => {
   expect(await transaction(context, settings)).toEqual({

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { job } from '#test/support/worker.ts';
 import { Client } from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
-import { jobRow, nap, queueJob, queueJobs, sql, untilStatus, until, urls, working } from './setup.ts';
+import { jobRow, nap, queueJob, queueJobs, untilStatus, until, urls, working } from './setup.ts';
 
 it('replaces what PostgreSQL cannot store in results and errors', async () => {
   await working([
@@ -22,7 +22,6 @@ it('replaces what PostgreSQL cannot store in results and errors', async () => {
   await until(async () => {
     expect(await jobRow(error)).toMatchObject({ last_error: 'a�b�' });
   });
-  await sql('delete from ops.job where id = $1', error);
 });
 
 it('stores the other outcomes of a batch when the database refuses one', async () => {
@@ -52,10 +51,11 @@ it('[Q-3] stores the other outcomes while another session holds the row of one, 
   await other.connect();
   onTestFinished(async () => await other.end());
   await working([nap]);
-  const [held = '', ...rest] = await queueJobs('nap', [300, 300, 300, 300, 300]);
+  const held = await queueJob('nap', 300);
   await untilStatus(held, 'processing');
   await other.query('begin');
-  await other.query('select from ops.job where id = $1 for update', [held]);
+  await other.query('select from ops.lease where job_id = $1 for update', [held]);
+  const rest = await queueJobs('nap', [300, 300, 300, 300]);
   for (const id of rest) await untilStatus(id, 'completed');
   expect(await jobRow(held)).toMatchObject({ status: 'processing' });
   await other.query('rollback');

@@ -23,14 +23,14 @@ it('[AV-6] returns unfinished jobs at once when it drains, with their attempts',
   expect(performance.now() - startedAt).toBeLessThan(1500);
   for (const id of ids) expect(await jobRow(id)).toMatchObject({ status: 'pending', attempts: 0 });
   expect(await sql('select status from ops.worker where id = $1', first.id)).toEqual([{ status: 'stopped' }]);
-  await sql('delete from ops.job where id = any ($1)', ids);
+  for (const id of ids) await sql('select ops.cancel_job($1)', id);
 });
 
 it('[Q-4] aborts a job whose lease was taken from it', async () => {
   const worker = await working([nap]);
   const id = await queueJob('nap', 60_000);
   await untilStatus(id, 'processing');
-  await sql('delete from ops.job where id = $1', id);
+  await sql('select ops.return_jobs(array(select claim_id from ops.lease where job_id = $1))', id);
   await until(() => {
     expect(worker.logged('job aborted')).toMatchObject([{ job_id: id, reason: 'lease_lost' }]);
   });

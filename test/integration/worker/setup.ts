@@ -29,7 +29,7 @@ export async function queueJobs(
   priority = 0,
 ): Promise<string[]> {
   const jobs = payloads.map((payload) => ({ type, payload, priority }));
-  const rows = await sql('select (q.job).id from ops.queue_jobs($1) q', JSON.stringify(jobs));
+  const rows = await sql('select job_id as id from ops.queue_jobs($1)', JSON.stringify(jobs));
   return rows.map((row) => row['id'] as string);
 }
 
@@ -39,10 +39,10 @@ export async function queueJob(type: string, payload: JsonValue = {}): Promise<s
 }
 
 export const jobRow = async (id: string) =>
-  (await sql('select status, attempts, last_error, result from ops.job where id = $1', id))[0];
+  (await sql('select status, attempts, last_error, result from ops.job_now where id = $1', id))[0];
 
 export const countOf = async (status: string): Promise<number> =>
-  Number((await sql('select count(*) as n from ops.job where status = $1', status))[0]?.['n']);
+  Number((await sql('select count(*) as n from ops.job_now where status = $1', status))[0]?.['n']);
 
 type Options = Parameters<typeof workerOn> extends [string, ...infer Rest] ? Rest : never;
 

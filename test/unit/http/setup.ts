@@ -43,13 +43,19 @@ export const JOB: Job = {
 /** A statement that carries its answer. */
 const statement = <T>(answer: T) => ({ answer }) as Statement<T>;
 
+const QUEUED = { id: JOB.id, created: true, createdAt: JOB.createdAt, runAt: JOB.runAt };
+
 const STORE: QueueStore = {
-  queueJob: () => statement({ job: JOB, created: true }),
-  queueJobs: (jobs) => statement(jobs.map(() => ({ job: JOB, created: true }))),
+  queueJob: () => statement(QUEUED),
+  queueJobs: (jobs) => statement(jobs.map(() => QUEUED)),
   findJob: () => statement(JOB),
-  listJobs: (_filter, _after, limit) => statement(Array.from({ length: limit }, () => JOB)),
+  findJobs: () => statement([JOB]),
+  listJobs: (_filter, _after, limit) =>
+    statement({ jobs: Array.from({ length: limit }, () => JOB), next: JOB.id }),
   cancelJob: () => statement({ ...JOB, status: 'cancelled' as const }),
   retryJob: () => statement(JOB),
+  redriveJobs: () => statement(1),
+  purgeJobs: () => statement(1),
   listQueues: () => statement([]),
   pauseQueue: () => statement(undefined),
   resumeQueue: () => statement(undefined),

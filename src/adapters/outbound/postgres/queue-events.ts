@@ -1,7 +1,6 @@
 import type { QueueEvents } from '#src/application/worker/ports.ts';
 import { Client } from 'pg';
 import { connectionConfig } from './pool.ts';
-import { READY_CHANNEL } from './worker-wake-up.ts';
 
 export interface QueueEventsOptions {
   /** Not through a transaction pooler: LISTEN belongs to a session. */
@@ -11,6 +10,7 @@ export interface QueueEventsOptions {
   readonly onError: (error: unknown) => void;
 }
 
+const READY = 'ops_job_ready';
 const CANCELLED = 'ops_job_cancelled';
 
 /** Without a goodbye: a half-open connection would never answer it, and this one has nothing left to say. */
@@ -38,12 +38,12 @@ export function postgresQueueEvents({
       if (client === next) drop(error);
     });
     next.on('notification', ({ channel, payload }) => {
-      if (channel === READY_CHANNEL) handlers.onReady();
+      if (channel === READY) handlers.onReady();
       else if (channel === CANCELLED && payload !== undefined) handlers.onCancelled(payload);
     });
     client = next;
     await next.connect();
-    await next.query(`listen ${READY_CHANNEL}; listen ${CANCELLED}`);
+    await next.query(`listen ${READY}; listen ${CANCELLED}`);
     handlers.onReady();
   }
 

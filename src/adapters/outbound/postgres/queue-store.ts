@@ -1,5 +1,5 @@
 import type { RequestContext } from '#src/application/context.ts';
-import type { JobFilter, JobPosition, NewJob, QueueStore, QueuedJob } from '#src/application/queue/ports.ts';
+import type { JobFilter, JobPage, NewJob, QueueStore, QueuedJob } from '#src/application/queue/ports.ts';
 import type { Job, Queue, Timestamp, Worker } from '#src/domain/jobs/job.ts';
 import {
   type Compilable,
@@ -42,13 +42,21 @@ const COLUMNS = [
   'trace_id',
 ] as const;
 const columns = COLUMNS.join(', ');
-const columnsOfJob = COLUMNS.map((column) => `(job).${column}`).join(', ');
 
 /** Writes are the functions of the migrations, reads compose over the views of the organisation. */
 export const postgresQueueStore: QueueStore = {
   queueJob(job) {
     const { type, payload, priority, runAt, uniqueKey, maxAttempts } = job;
-    const statement = queueOneJob([type, JSON.stringify(payload), priority, runAt, uniqueKey, maxAttempts]);
+    const options = optionsOf(job);
+    const statement = queueOneJob([
+      type,
+      JSON.stringify(payload),
+      priority,
+      runAt,
+      uniqueKey,
+      maxAttempts,
+      options,
+    ]);
     // Who waits for a key would let the others wait.
     return uniqueKey === undefined
       ? { ...statement, shared: (context: RequestContext) => ofCaller(job, context) }
@@ -56,9 +64,12 @@ export const postgresQueueStore: QueueStore = {
   },
   queueJobs: (jobs) => queueJobs([JSON.stringify(jobs.map(toInput))]),
   findJob: (id) => findJob([id]),
-  listJobs: (filter, after, limit) => rows(jobPage(filter, after, limit), toJob),
+  findJobs: (ids) => findJobs([ids]),
+  listJobs: jobPage,
   cancelJob: (id) => cancelJob([id]),
   retryJob: (id) => retryJob([id]),
+  redriveJobs: (type, limit) => redriveJobs([type, limit]),
+  purgeJobs: (type, limit) => purgeJobs([type, limit]),
   listQueues: () => rows(queues, toQueue),
   pauseQueue: (type) => pauseQueue([type]),
   resumeQueue: (type) => resumeQueue([type]),
@@ -66,15 +77,9 @@ export const postgresQueueStore: QueueStore = {
 };
 
 /** A fixed text: composed once, prepared once a connection. */
-function fixed<T>(
-  name: string,
-  query: string,
-  parameters: number,
-  read: (value: unknown) => T,
-  wakes?: (result: T) => boolean,
-) {
+function fixed<T>(name: string, query: string, parameters: number, read: (value: unknown) => T) {
   const text = inContext(query, parameters);
-  return (values: readonly unknown[]): SqlStatement<T> => ({ name, text, values, read, wakes });
+  return (values: readonly unknown[]): SqlStatement<T> => ({ name, text, values, read });
 }
 
 function rows<T>(query: Compilable, toOne: (row: Row) => T): SqlStatement<T[]> {
@@ -89,25 +94,25 @@ function rows<T>(query: Compilable, toOne: (row: Row) => T): SqlStatement<T[]> {
 const oneOf = (query: string): string => `select to_json(one) from (${query}) one`;
 const listOf = (query: string): string => `select coalesce(json_agg(one), '[]') from (${query}) one`;
 
-const toQueuedJob = (row: Row): QueuedJob => ({ job: toJob(row), created: row['created'] === true });
+const toQueuedJob = (row: Row): QueuedJob => ({
+  id: row['job_id'] as QueuedJob['id'],
+  created: row['created'] as QueuedJob['created'],
+  createdAt: toTime(row['created_at']),
+  runAt: toTime(row['run_at']),
+});
 const jobIfAny = (row: unknown): Job | undefined => (row === null ? undefined : toJob(row as Row));
 const nothing = (): void => {};
 
 const queueOneJob = fixed(
   'queue_one_job',
-  oneOf(`select created, ${columnsOfJob} from ops.queue_one_job($1, $2, $3, $4, $5, $6)`),
-  6,
+  oneOf('select * from ops.queue_one_job($1, $2, $3, $4, $5, $6, $7)'),
+  7,
   (row) => toQueuedJob(row as Row),
-  // One that waits for its time is found when that has come.
-  ({ created, job }) => created && job.runAt === job.createdAt,
 );
-const queueJobs = fixed(
-  'queue_jobs',
-  listOf(`select created, ${columnsOfJob} from ops.queue_jobs($1)`),
-  1,
-  (list) => (list as Row[]).map(toQueuedJob),
+const queueJobs = fixed('queue_jobs', listOf('select * from ops.queue_jobs($1)'), 1, (list) =>
+  (list as Row[]).map(toQueuedJob),
 );
-const QUEUE_OF_CALLERS = `select (${listOf(`select created, ${columnsOfJob} from ops.queue_jobs_of_callers($1)`)}) as value`;
+const QUEUE_OF_CALLERS = `select (${listOf('select * from ops.queue_jobs_of_callers($1)')}) as value`;
 const ofCaller = (job: NewJob, { traceId, organizationId, actor }: RequestContext): Shared<QueuedJob> => ({
   name: 'queue_jobs_of_callers',
   text: QUEUE_OF_CALLERS,
@@ -120,29 +125,34 @@ const ofCaller = (job: NewJob, { traceId, organizationId, actor }: RequestContex
   read: (row) => toQueuedJob(row as Row),
 });
 const findJob = fixed('find_job', oneOf(`select ${columns} from ops.jobs where id = $1`), 1, jobIfAny);
+const findJobs = fixed(
+  'find_jobs',
+  listOf(`select ${columns} from ops.jobs where id = any ($1)`),
+  1,
+  (list) => (list as Row[]).map(toJob),
+);
 const cancelJob = fixed('cancel_job', oneOf(`select ${columns} from ops.cancel_job($1)`), 1, jobIfAny);
 const retryJob = fixed('retry_job', oneOf(`select ${columns} from ops.retry_job($1)`), 1, jobIfAny);
+const redriveJobs = fixed('redrive_jobs', 'select ops.redrive_jobs($1, $2)', 2, Number);
+const purgeJobs = fixed('purge_jobs', 'select ops.purge_jobs($1, $2)', 2, Number);
 const pauseQueue = fixed('pause_queue', 'select null from ops.pause_queue($1)', 1, nothing);
 const resumeQueue = fixed('resume_queue', 'select null from ops.resume_queue($1)', 1, nothing);
 
-/** Newest first along the index (organization_id, created_at desc, id desc). */
-function jobPage(filter: JobFilter, after: JobPosition | undefined, limit: number) {
-  let query = build
-    .selectFrom('ops.jobs')
-    .select(COLUMNS)
-    .orderBy('created_at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(limit);
-  if (filter.type !== undefined) query = query.where('type', '=', filter.type);
-  if (filter.status !== undefined) query = query.where('status', '=', filter.status);
-  if (filter.createdFrom !== undefined) query = query.where('created_at', '>=', filter.createdFrom);
-  if (filter.createdBefore !== undefined) query = query.where('created_at', '<', filter.createdBefore);
-  if (after) {
-    query = query.where(({ eb, refTuple, tuple }) =>
-      eb(refTuple('created_at', 'id'), '<', tuple(after.createdAt, after.id)),
-    );
-  }
-  return query;
+const scanJobs = fixed(
+  'scan_jobs',
+  `select json_build_object('next', page.next, 'jobs', (${listOf(
+    `select ${columns} from ops.jobs where id = any (page.ids) order by id desc`,
+  )})) from ops.scan_jobs($1, $2, $3, $4, $5, $6) page`,
+  6,
+  (value): JobPage => {
+    const { jobs, next } = value as { jobs: Row[]; next: string | null };
+    return { jobs: jobs.map(toJob), next: next ?? undefined };
+  },
+);
+
+function jobPage(filter: JobFilter, after: string | undefined, limit: number) {
+  const { type, status, createdFrom, createdBefore } = filter;
+  return scanJobs([type, status, createdFrom, createdBefore, after, limit]);
 }
 
 const queues = build
@@ -153,6 +163,7 @@ const queues = build
     'depth',
     'scheduled',
     'processing',
+    'failed',
     sql<number | null>`extract(epoch from statement_timestamp() - oldest_at)::float8`.as(
       'oldest_age_seconds',
     ),
@@ -161,13 +172,23 @@ const queues = build
 
 const workers = build.selectFrom('ops.workers').selectAll().orderBy('started_at').orderBy('id');
 
-const toInput = ({ type, payload, priority, runAt, uniqueKey, maxAttempts }: NewJob) => ({
-  type,
-  payload,
-  priority,
-  run_at: runAt,
-  unique_key: uniqueKey,
-  max_attempts: maxAttempts,
+/** As a worker gets them with the job. */
+const optionsOf = ({ options }: NewJob) =>
+  options && {
+    timeout_seconds: options.timeoutSeconds,
+    initial_delay_seconds: options.initialDelaySeconds,
+    factor: options.factor,
+    max_delay_seconds: options.maxDelaySeconds,
+  };
+
+const toInput = (job: NewJob) => ({
+  type: job.type,
+  payload: job.payload,
+  priority: job.priority,
+  run_at: job.runAt,
+  unique_key: job.uniqueKey,
+  max_attempts: job.maxAttempts,
+  options: optionsOf(job),
 });
 
 /** JSON has a time of UTC with an offset of zeros. */
@@ -198,6 +219,7 @@ const toQueue = (row: Row): Queue => ({
   depth: (row['depth'] as number | null) ?? 0,
   scheduled: (row['scheduled'] as number | null) ?? 0,
   processing: (row['processing'] as number | null) ?? 0,
+  failed: (row['failed'] as number | null) ?? 0,
   oldestAgeSeconds: row['oldest_age_seconds'] as Queue['oldestAgeSeconds'],
   paused: row['paused_at'] !== null,
 });

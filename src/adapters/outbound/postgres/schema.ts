@@ -3,6 +3,10 @@
  * Please do not edit it manually.
  */
 
+import type { ColumnType } from "kysely";
+
+export type Int8 = ColumnType<string, bigint | number | string, bigint | number | string>;
+
 export type Json = JsonValue;
 
 export type JsonArray = JsonValue[];
@@ -15,6 +19,28 @@ export type JsonPrimitive = boolean | number | string | null;
 
 export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
+export interface OpsJobNow {
+  attempts: number | null;
+  created_at: string | null;
+  created_by: string | null;
+  finished_at: string | null;
+  id: string | null;
+  last_error: string | null;
+  lease_token: Int8 | null;
+  max_attempts: number | null;
+  options: Json | null;
+  organization_id: string | null;
+  payload: Json | null;
+  priority: number | null;
+  result: Json | null;
+  run_at: string | null;
+  started_at: string | null;
+  status: string | null;
+  trace_id: string | null;
+  type: string | null;
+  unique_key: string | null;
+}
+
 export interface OpsJobs {
   attempts: number | null;
   created_at: string | null;
@@ -23,6 +49,7 @@ export interface OpsJobs {
   id: string | null;
   last_error: string | null;
   max_attempts: number | null;
+  options: Json | null;
   organization_id: string | null;
   payload: Json | null;
   priority: number | null;
@@ -42,6 +69,7 @@ export interface OpsQueuePauses {
 
 export interface OpsQueues {
   depth: number | null;
+  failed: number | null;
   oldest_at: string | null;
   processing: number | null;
   scheduled: number | null;
@@ -50,6 +78,7 @@ export interface OpsQueues {
 
 export interface OpsWorkers {
   alive: boolean | null;
+  command: string | null;
   id: string | null;
   last_seen_at: string | null;
   started_at: string | null;
@@ -58,6 +87,7 @@ export interface OpsWorkers {
 }
 
 export interface DB {
+  "ops.job_now": OpsJobNow;
   "ops.jobs": OpsJobs;
   "ops.queue_pauses": OpsQueuePauses;
   "ops.queues": OpsQueues;

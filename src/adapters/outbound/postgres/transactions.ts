@@ -3,13 +3,10 @@ import type { Run, Statement, Transactions } from '#src/application/transactions
 import type { Pool } from 'pg';
 import { type SqlQuery, query, withSession } from './pool.ts';
 import { type Shared, sharedTransactions } from './shared-transactions.ts';
-import { workerWakeUp } from './worker-wake-up.ts';
 
 /** What a `Statement` is here: `text` is of `inContext`, `values` are its own. */
 export interface SqlStatement<T> extends Statement<T>, SqlQuery {
   read(value: unknown): T;
-  /** Whether there is something new for the workers, once it is committed. */
-  readonly wakes?: ((result: T) => boolean) | undefined;
   /** How it shares a transaction with those of other callers that come at the same time, if it may. */
   readonly shared?: (context: RequestContext) => Shared<T>;
 }
@@ -27,16 +24,13 @@ export const inContext = (text: string, parameters: number): string =>
   then (${text}) end as value`;
 
 export function postgresTransactions(pool: Pool): Transactions {
-  const wakeWorkers = workerWakeUp(pool);
   const share = sharedTransactions(pool);
 
   async function single<T>(context: RequestContext, statement: SqlStatement<T>): Promise<T> {
     const shared = statement.shared?.(context);
-    const result = await (shared
+    return await (shared
       ? share(shared, async () => await alone(context, statement))
       : alone(context, statement));
-    if (statement.wakes?.(result) === true) wakeWorkers();
-    return result;
   }
 
   async function alone<T>(context: RequestContext, statement: SqlStatement<T>): Promise<T> {
@@ -45,16 +39,13 @@ export function postgresTransactions(pool: Pool): Transactions {
   }
 
   async function several<T>(context: RequestContext, work: (run: Run) => Promise<T>): Promise<T> {
-    let wakes = false;
-    const result = await withSession(pool, async (session) => {
+    return await withSession(pool, async (session) => {
       await session.query(BEGIN);
       try {
         const done = await work(async (statement) => {
           const sql = sqlOf(statement);
           const [row] = await session.query(withContext(sql, context));
-          const one = sql.read(row?.['value']);
-          wakes ||= sql.wakes?.(one) === true;
-          return one;
+          return sql.read(row?.['value']);
         });
         await session.query(COMMIT);
         return done;
@@ -64,8 +55,6 @@ export function postgresTransactions(pool: Pool): Transactions {
         throw error;
       }
     });
-    if (wakes) wakeWorkers();
-    return result;
   }
 
   return {

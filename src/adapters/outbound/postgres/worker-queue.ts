@@ -1,5 +1,6 @@
 import { DomainError } from '#src/domain/errors.ts';
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
+import type { Outcome } from '#src/domain/jobs/outcome.ts';
 import { Contended, type Report, type WorkerQueue } from '#src/application/worker/ports.ts';
 import type { Pool } from 'pg';
 import { isContended } from './errors.ts';
@@ -34,21 +35,35 @@ export const postgresWorkerQueue = (
   async complete(reports) {
     const rows = await query(pool, {
       name: 'complete_jobs',
-      text: 'select complete_jobs as id from ops.complete_jobs($1)',
-      values: [JSON.stringify(reports.map(toOutcomeRow))],
+      text: 'select complete_jobs as id from ops.complete_jobs($1, $2, $3, $4, $5, $6)',
+      values: valuesOf(reports),
     }).catch(throwContended);
     return new Set(rows.map((row) => row['id'] as string));
   },
 
   async beat(status, leaseTokens) {
-    const rows = await query(pool, {
+    const leases = leaseTokens.map((token) => token.split(' '));
+    const [row] = await query(pool, {
       name: 'worker_beat',
-      text: 'select worker_beat as token from ops.worker_beat($1, $2, $3, $4, $5, $6)',
-      values: [id, WORKER_TYPE, hostname, status, deadAfterMs / 1000, leaseTokens],
+      text: 'select * from ops.worker_beat($1, $2, $3, $4, $5, $6, $7)',
+      values: [
+        id,
+        WORKER_TYPE,
+        hostname,
+        status,
+        deadAfterMs / 1000,
+        leases.map(([job]) => job),
+        leases.map(([, token]) => token),
+      ],
     });
-    return new Set(rows.map((row) => row['token'] as string));
+    const jobs = row?.['lost_job_ids'] as string[];
+    const tokens = row?.['lost_lease_tokens'] as string[];
+    return new Set(jobs.map((job, index) => leaseTokenOf(job, tokens[index] as string)));
   },
 });
+
+/** In SQL a token is that of a claim; here it names the job, too. */
+const leaseTokenOf = (jobId: string, token: string): string => `${jobId} ${token}`;
 
 /** For most statements it is all the same whether the server is away or another session is in the way. */
 function throwContended(error: unknown): never {
@@ -56,15 +71,25 @@ function throwContended(error: unknown): never {
   throw isContended(cause) ? new Contended('Another session is in the way.', { cause }) : error;
 }
 
-/** `retry` is the status `pending` in SQL. */
-const toOutcomeRow = ({ job, outcome }: Report) => ({
-  job_id: job.id,
-  lease_token: job.leaseToken,
-  status: outcome.status === 'retry' ? 'pending' : outcome.status,
-  ...('error' in outcome && { error: outcome.error }),
-  ...('backoffSeconds' in outcome && { backoff_seconds: outcome.backoffSeconds }),
-  ...('result' in outcome && { result: outcome.result }),
-});
+/** Columns of what is reported; one that nobody needs is not sent. */
+function valuesOf(reports: readonly Report[]): unknown[] {
+  const outcomes = reports.map(({ outcome }) => outcome);
+  const columnOf = (name: string, read: (outcome: Outcome) => unknown): unknown[] | null =>
+    outcomes.some((outcome) => name in outcome) ? outcomes.map(read) : null;
+  return [
+    reports.map(({ job }) => job.id),
+    reports.map(({ job }) => job.leaseToken.slice(job.id.length + 1)),
+    // `retry` is the status `pending` in SQL.
+    outcomes.map(({ status }) => (status === 'retry' ? 'pending' : status)),
+    columnOf('error', (outcome) => ('error' in outcome ? outcome.error : null)),
+    columnOf('backoffSeconds', (outcome) => ('backoffSeconds' in outcome ? outcome.backoffSeconds : null)),
+    outcomes.some((outcome) => 'result' in outcome && outcome.result !== null)
+      ? outcomes.map((outcome) =>
+          'result' in outcome && outcome.result !== null ? JSON.stringify(outcome.result) : null,
+        )
+      : null,
+  ];
+}
 
 const toClaimedJob = (row: Row): ClaimedJob => ({
   id: row['job_id'] as ClaimedJob['id'],
@@ -72,7 +97,7 @@ const toClaimedJob = (row: Row): ClaimedJob => ({
   payload: row['payload'] as ClaimedJob['payload'],
   attempt: row['attempts'] as ClaimedJob['attempt'],
   maxAttempts: row['max_attempts'] as ClaimedJob['maxAttempts'],
-  leaseToken: row['lease_token'] as ClaimedJob['leaseToken'],
+  leaseToken: leaseTokenOf(row['job_id'] as string, row['lease_token'] as string),
   priority: row['priority'] as ClaimedJob['priority'],
   traceId: row['trace_id'] as ClaimedJob['traceId'],
   organizationId: row['organization_id'] as ClaimedJob['organizationId'],

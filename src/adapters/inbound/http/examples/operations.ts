@@ -21,6 +21,9 @@ const NEW_JOB: z.input<typeof newJob> = {
   priority: 10,
   run_at: '2026-01-31T08:00:00Z',
   unique_key: 'order-1042-paid',
+  max_attempts: 8,
+  timeout_seconds: 20,
+  backoff: { initial_delay_seconds: 10 },
 };
 
 const PENDING: z.output<typeof job> = {
@@ -59,6 +62,7 @@ const QUEUE: z.output<typeof queue> = {
   depth: 12,
   scheduled: 3,
   processing: 4,
+  failed: 1,
   oldest_age_seconds: 1.25,
   paused: false,
 };
@@ -92,13 +96,15 @@ export const operationExamples: Readonly<Record<string, Examples>> = {
     answers: {
       200: {
         jobs: [COMPLETED],
-        next_cursor: encodeCursor({ createdAt: COMPLETED.created_at, id: COMPLETED.id }),
+        next_cursor: encodeCursor(COMPLETED.id),
       },
     },
   },
   getJob: { answers: { 200: COMPLETED } },
   cancelJob: { answers: { 200: CANCELLED } },
   retryJob: { answers: { 200: PENDING } },
+  redriveQueue: { body: { limit: 100 }, answers: { 200: { jobs: 42 } } },
+  purgeQueue: { body: { limit: 100 }, answers: { 200: { jobs: 42 } } },
   listQueues: { answers: { 200: { queues: [QUEUE] } } },
   listWorkers: { answers: { 200: { workers: [WORKER] } } },
   listJobTypes: { answers: { 200: { job_types: [...jobRegistry.values()].map(toJobType) } } },

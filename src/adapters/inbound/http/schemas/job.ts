@@ -1,5 +1,5 @@
 import type { JobRequest } from '#src/application/queue/use-cases.ts';
-import { JOB_STATUSES, type Job, type JsonValue, PRIORITY } from '#src/domain/jobs/job.ts';
+import { JOB_STATUSES, type Job, type JobOptions, type JsonValue, PRIORITY } from '#src/domain/jobs/job.ts';
 import { z } from 'zod';
 import { formatted, integer } from './response-types.ts';
 import { text } from './text.ts';
@@ -23,6 +23,21 @@ export const newJob = z.strictObject({
   priority: z.int().min(PRIORITY.least).max(PRIORITY.most).optional().describe('Higher is more urgent.'),
   run_at: timestamp.optional().describe('Not before this time.'),
   unique_key: text(200).optional().describe('At most one unfinished job of the type has it.'),
+  max_attempts: z.int().min(1).max(100).optional().describe('Otherwise as the type says.'),
+  timeout_seconds: z
+    .number()
+    .min(0.1)
+    .max(86_400)
+    .optional()
+    .describe('Deadline of one attempt; otherwise as the type says.'),
+  backoff: z
+    .strictObject({
+      initial_delay_seconds: z.number().min(0).max(86_400).optional(),
+      factor: z.number().min(1).max(10).optional(),
+      max_delay_seconds: z.number().min(0).max(604_800).optional(),
+    })
+    .optional()
+    .describe('How long a failed attempt waits; what is left out is as the type says.'),
 });
 
 /** @returns what the client asked for; that JSON was parsed makes the payload a JSON value */
@@ -32,7 +47,21 @@ export const toJobRequest = (body: z.output<typeof newJob>): JobRequest => ({
   priority: body.priority,
   runAt: body.run_at,
   uniqueKey: body.unique_key,
+  maxAttempts: body.max_attempts,
+  options: toOptions(body),
 });
+
+function toOptions({ timeout_seconds, backoff }: z.output<typeof newJob>): JobOptions | undefined {
+  if (timeout_seconds === undefined && backoff === undefined) return undefined;
+  return {
+    ...(timeout_seconds !== undefined && { timeoutSeconds: timeout_seconds }),
+    ...(backoff?.initial_delay_seconds !== undefined && {
+      initialDelaySeconds: backoff.initial_delay_seconds,
+    }),
+    ...(backoff?.factor !== undefined && { factor: backoff.factor }),
+    ...(backoff?.max_delay_seconds !== undefined && { maxDelaySeconds: backoff.max_delay_seconds }),
+  };
+}
 
 export const job = z
   .object({

@@ -8,6 +8,7 @@ export const queue = z
     depth: integer().describe('Jobs that could run now.'),
     scheduled: integer().describe('Jobs that wait for their time.'),
     processing: integer(),
+    failed: integer().describe('Dead letters.'),
     oldest_age_seconds: z.number().nullable().describe('How long the oldest job that could run has waited.'),
     paused: z.boolean(),
   })
@@ -18,6 +19,7 @@ export const toQueue = (from: Queue): z.output<typeof queue> => ({
   depth: from.depth,
   scheduled: from.scheduled,
   processing: from.processing,
+  failed: from.failed,
   oldest_age_seconds: from.oldestAgeSeconds,
   paused: from.paused,
 });

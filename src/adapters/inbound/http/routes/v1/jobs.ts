@@ -33,9 +33,7 @@ const listQuery = z.strictObject({
     .optional()
     .meta({
       description: '`next_cursor` of the page before.',
-      examples: [
-        encodeCursor({ createdAt: '2026-01-31T08:00:00Z', id: '019c1222-7c00-7d3b-9a54-3f1c6a2e8b90' }),
-      ],
+      examples: [encodeCursor('019c1222-7c00-7d3b-9a54-3f1c6a2e8b90')],
     }),
 });
 
@@ -97,7 +95,7 @@ export const jobRoutes: Routes = (app, { queue }, done) => {
         operationId: 'listJobs',
         summary: 'List jobs, newest first',
         description:
-          'Pass `next_cursor` as `cursor` for the next page; jobs that are queued meanwhile do not move it.',
+          'Pass `next_cursor` as `cursor` for the next page, until it is null; jobs that are queued meanwhile do not move it. A page may hold fewer jobs than the limit, or none, while what is asked for is rare.',
         tags: ['jobs'],
         querystring: listQuery,
         response: { 200: page },
@@ -111,7 +109,7 @@ export const jobRoutes: Routes = (app, { queue }, done) => {
         cursor === undefined ? undefined : decodeCursor(cursor),
         limit,
       );
-      return { jobs: jobs.map(toJob), next_cursor: next ? encodeCursor(next) : null };
+      return { jobs: jobs.map(toJob), next_cursor: next === undefined ? null : encodeCursor(next) };
     },
   );
 

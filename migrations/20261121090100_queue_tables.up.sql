@@ -1,0 +1,341 @@
+-- Owner: platform
+-- Compatibility: first release
+--
+-- The ops job queue. docs/architecture/queue.md tells it on one page. Words, used alike in SQL, code, API and metrics:
+--   job         work to be done: one row of ops.job, which never changes
+--   lane        the jobs of one type and one priority
+--   ready       what waits to be claimed for the first time, in batches of up to fifty jobs
+--   scheduled   what waits for a time: a job's first run that was delayed, and every later run
+--   claim       a worker takes a batch of jobs of a lane; one row, which never changes, is the record of it
+--   lease       the right to work on the jobs of a claim, a row as long as one of them has no outcome
+--   run         one turn of a job in the hands of a worker, or one end of it without; numbered from 1
+--   attempt     a run that counts: what is given back unworked does not
+--   outcome     how a run ended; of two for one run only the first is stored
+--   dead letter a job that failed for good; it stays until it is redriven or purged
+--   heartbeat   a worker's sign of life; who ever beat is alive until dead_after has passed since the last beat
+--
+-- Nothing that grows is ever updated. A job's path is written down where it leads next; what is behind it is only read,
+-- and goes by dropping whole partitions. Rows that are deleted (ready, scheduled, leases) are few, narrow, and never searched
+-- from their beginning: a claim starts where the last one ended.
+--
+-- Who changes a job's path first locks the row that says where the job is (ready, scheduled, or lease) and then writes what
+-- becomes of it. Claims and the reaper pass by what is locked; reports and clients wait for it. Several rows are locked in
+-- the order of their keys. Only the database's clock decides. An argument out of its range is 22023.
+
+create table ops.lane (
+  id              integer  generated always as identity primary key,
+  type            text     not null check (length(type) between 1 and 100),
+  priority        smallint not null check (priority between -100 and 100),
+  organization_id uuid,    -- set where the jobs of one organisation wait aside, whose queue is or was paused
+  unique nulls not distinct (type, priority, organization_id)
+);
+
+-- By the time in the id, like its outcomes: one look-up touches one partition, and both are dropped together.
+create table ops.job (
+  id              uuid        not null,
+  seq             bigint,     -- of the batch in ops.ready, for a job that was queued to run at once
+  created_at      timestamptz not null,
+  run_at          timestamptz not null,
+  lane_id         integer     not null,
+  max_attempts    smallint    not null,
+  organization_id uuid,
+  trace_id        uuid        not null,
+  created_by      text,
+  unique_key      text,
+  options         jsonb,
+  payload         jsonb       not null,
+  primary key (id)
+) partition by range (id);
+create index job_listing on ops.job (organization_id, id);
+
+create sequence ops.ready_seq;
+create table ops.ready (
+  lane_id         integer not null,
+  seq             bigint  not null,
+  keyed           boolean not null,  -- one of the jobs has a unique key
+  organization_id uuid,              -- of all of them
+  job_ids         uuid[]  not null,
+  primary key (lane_id, seq)
+);
+alter table ops.ready alter job_ids set storage plain;
+
+create table ops.scheduled (
+  job_id          uuid        primary key,
+  run_at          timestamptz not null,
+  lane_id         integer     not null,
+  run             smallint    not null,
+  attempt         smallint    not null,
+  keyed           boolean     not null,
+  organization_id uuid
+);
+create index scheduled_due on ops.scheduled (lane_id, run_at, job_id);
+
+-- Its last columns are where the next claim of the lane starts: see ops.place_of.
+create sequence ops.claim_id;
+create table ops.claim (
+  id         bigint      not null,
+  lane_id    integer     not null,
+  worker_id  text        not null,
+  claimed_at timestamptz not null,
+  job_ids    uuid[]      not null,
+  runs       smallint[],  -- of the first of them, which were scheduled; those after these are in their first run
+  attempts   smallint[],
+  hint       bigint      not null,  -- what is ready up to here was taken by this claim or one before
+  due_hint   timestamptz not null,  -- what was scheduled up to then was, too
+  next_xid   xid8        not null,  -- whoever drew a seq up to the hint has an older xid
+  floor      bigint      not null,  -- up to here nothing is ready, and nothing can appear any more
+  swept_at   timestamptz not null,
+  sweep_took interval    not null,
+  primary key (id)
+) partition by range (id);
+create index claim_lane on ops.claim (lane_id, id);
+alter table ops.claim alter job_ids set storage external;
+
+create table ops.lease (
+  claim_id   bigint      primary key,
+  lane_id    integer     not null,
+  unsettled  integer     not null,  -- jobs of the claim without outcome
+  keyed      boolean     not null,
+  job_id     uuid,                  -- of a claim of one job
+  worker_id  text,                  -- null: its worker does not have it
+  claimed_at timestamptz not null,
+  expires_at timestamptz            -- null: the worker's beats decide
+) with (fillfactor = 70);
+create index lease_worker on ops.lease (worker_id);
+create index lease_job on ops.lease (job_id) where job_id is not null;
+create index lease_expiry on ops.lease (expires_at) where expires_at is not null;
+
+create type ops.outcome_status as enum (
+  'completed', 'failed', 'cancelled',  -- the job's end
+  'retry', 'lost', 'released',         -- it runs again: it failed, its lease was lost, it was given back
+  'redriven'                           -- a client asked for it again
+);
+create table ops.outcome (
+  job_id   uuid               not null,
+  run      smallint           not null,
+  attempt  smallint           not null,
+  status   ops.outcome_status not null,
+  claim_id bigint,            -- null: nobody worked on it
+  at       timestamptz        not null,
+  error    text,
+  result   jsonb,
+  primary key (job_id, run)
+) partition by range (job_id);
+
+create table ops.dead_letter (
+  job_id          uuid        primary key,
+  lane_id         integer     not null,
+  organization_id uuid,
+  at              timestamptz not null
+);
+create index dead_letter_lane on ops.dead_letter (lane_id, organization_id, job_id);
+
+-- A row while the job that has the key is unfinished.
+create table ops.unique_key (
+  organization_id uuid,
+  type            text not null,
+  key             text not null check (length(key) between 1 and 200),
+  job_id          uuid not null unique,
+  constraint job_unique_key unique nulls not distinct (organization_id, type, key)
+);
+
+-- What was added to and taken from the jobs of a lane, summed up now and then: figures are sums of few rows.
+create table ops.tally (
+  lane_id         integer not null,
+  organization_id uuid,
+  ready           bigint  not null,
+  scheduled       bigint  not null,
+  dead            bigint  not null
+);
+
+create table ops.worker (
+  id           text        primary key check (length(id) between 1 and 200),
+  type         text        not null check (length(type) between 1 and 100),
+  hostname     text,
+  status       text        not null check (status in ('running', 'stopped', 'error')),
+  command      text        not null default 'run' check (command in ('run', 'drain', 'stop')),
+  dead_after   interval    not null default '60 seconds' check (dead_after between '1 second' and '1 hour'),
+  started_at   timestamptz not null default now(),
+  last_seen_at timestamptz not null
+) with (fillfactor = 50);
+
+-- A pause without an organisation holds for all of them, one without a type for all types.
+create table ops.queue_pause (
+  type            text,
+  organization_id uuid,
+  paused_at       timestamptz not null default now(),
+  paused_by       text,
+  unique nulls not distinct (type, organization_id)
+);
+
+create function ops.refuse(p_fault text) returns void
+language plpgsql immutable
+as $$
+begin
+  if p_fault is not null then
+    raise exception '%', p_fault using errcode = '22023';
+  end if;
+end $$;
+
+create function ops.refuse_old_snapshot() returns void
+language plpgsql stable
+as $$
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'jobs are claimed and reaped in READ COMMITTED only' using errcode = '25000';
+  end if;
+end $$;
+
+-- ── retention ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- What is unfinished when its partition goes, and whatever nobody made a partition for.
+create table ops.job_rest partition of ops.job default;
+create table ops.outcome_rest partition of ops.outcome default;
+create table ops.claim_rest partition of ops.claim default;
+
+-- The least id that ops.uuid_v7 makes at that time.
+create function ops.uuid_at(p_at timestamptz) returns uuid
+language sql immutable parallel safe
+return rpad(lpad(to_hex(floor(extract(epoch from p_at) * 1000)::bigint), 12, '0'), 32, '0')::uuid;
+
+-- Jobs and outcomes of one day of UTC. Rows that came before their partition move into it.
+create function ops.make_day(p_day date) returns void
+language plpgsql
+as $$
+declare
+  v_name text := to_char(p_day, 'YYYYMMDD');
+  v_from uuid := ops.uuid_at(p_day::timestamp at time zone 'UTC');
+  v_to   uuid := ops.uuid_at((p_day + 1)::timestamp at time zone 'UTC');
+begin
+  if to_regclass('ops.job_' || v_name) is not null then
+    return;
+  end if;
+  execute format('create table ops.job_%s (like ops.job including all)', v_name);
+  execute format('create table ops.outcome_%s (like ops.outcome including all)', v_name);
+  execute format('with early as (delete from ops.job_rest where id >= %L and id < %L returning *)
+                  insert into ops.job_%s select * from early', v_from, v_to, v_name);
+  execute format('with early as (delete from ops.outcome_rest where job_id >= %L and job_id < %L returning *)
+                  insert into ops.outcome_%s select * from early', v_from, v_to, v_name);
+  execute format('alter table ops.job attach partition ops.job_%s for values from (%L) to (%L)', v_name, v_from, v_to);
+  execute format('alter table ops.outcome attach partition ops.outcome_%s for values from (%L) to (%L)', v_name, v_from, v_to);
+end $$;
+
+-- Jobs of that day that are unfinished, or finished after p_since: few enough to move, or the day stays as it is.
+create function ops.drop_day(p_day date, p_since timestamptz, p_most integer) returns boolean
+language plpgsql
+as $$
+declare
+  v_name text := to_char(p_day, 'YYYYMMDD');
+  v_kept uuid[];
+begin
+  -- Before any lock: a job of a day that is over can only become finished.
+  execute format('
+    select array(
+      select j.id from ops.job_%1$s j
+        left join (select distinct on (job_id) job_id, status, at from ops.outcome_%1$s order by job_id, run desc) o on o.job_id = j.id
+       where o.status is null or o.status not in (''completed'', ''cancelled'') or o.at >= %2$L
+       limit %3$s)', v_name, p_since, p_most + 1) into v_kept;
+  if cardinality(v_kept) > p_most then
+    return false;
+  end if;
+  execute format('alter table ops.job detach partition ops.job_%s', v_name);
+  execute format('alter table ops.outcome detach partition ops.outcome_%s', v_name);
+  execute format('insert into ops.job select * from ops.job_%s where id = any ($1)', v_name) using v_kept;
+  execute format('insert into ops.outcome select * from ops.outcome_%s where job_id = any ($1)', v_name) using v_kept;
+  execute format('drop table ops.job_%1$s, ops.outcome_%1$s', v_name);
+  return true;
+end $$;
+
+create function ops.make_claims(p_part bigint) returns void
+language plpgsql
+as $$
+declare
+  v_size constant bigint := 1000000;
+begin
+  if to_regclass('ops.claim_' || p_part) is not null then
+    return;
+  end if;
+  execute format('create table ops.claim_%s (like ops.claim including all)', p_part);
+  execute format('with early as (delete from ops.claim_rest where id >= %s and id < %s returning *)
+                  insert into ops.claim_%s select * from early', p_part * v_size, (p_part + 1) * v_size, p_part);
+  execute format('alter table ops.claim attach partition ops.claim_%1$s for values from (%2$s) to (%3$s)',
+                 p_part, p_part * v_size, (p_part + 1) * v_size);
+end $$;
+
+-- Makes the partitions of the coming days and drops those of finished jobs older than p_keep. Called every hour by every
+-- worker; one call at a time does it. Steps back after 50 ms where somebody is in the way: a waiting DROP would stall
+-- everybody behind it, and the next call tries again. Returns what it dropped.
+create function ops.maintain(p_keep interval default '7 days') returns setof text
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' set jit = off
+as $$
+declare
+  v_today date := (clock_timestamp() at time zone 'UTC')::date;
+  v_since timestamptz := clock_timestamp() - p_keep;
+  v_claim bigint := (select last_value / 1000000 from ops.claim_id);
+  v_day   date;
+  v_part  bigint;
+begin
+  perform ops.refuse(case when p_keep < interval '1 hour' then 'p_keep must be 1 hour or more' end);
+  if not pg_try_advisory_xact_lock(5525, 1) then
+    return;
+  end if;
+  perform ops.make_day(v_today + n) from generate_series(0, 3) n;
+  perform ops.make_claims(v_claim + n) from generate_series(0, 1) n;
+
+  for v_day in
+    select d.day from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      cross join lateral (select to_date(substring(c.relname from '^job_(\d{8})$'), 'YYYYMMDD') as day) d
+     where i.inhparent = 'ops.job'::regclass and d.day < (v_since at time zone 'UTC')::date order by d.day
+  loop
+    begin
+      if ops.drop_day(v_day, v_since, 10000) then
+        return next 'job_' || to_char(v_day, 'YYYYMMDD');
+      end if;
+    exception when lock_not_available then null;
+    end;
+  end loop;
+
+  -- A claim is as old as its newest job needs it: leases point to it, and outcomes for as long as they are kept.
+  for v_part in
+    select p.part from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      cross join lateral (select substring(c.relname from '^claim_(\d+)$')::bigint as part) p
+     where i.inhparent = 'ops.claim'::regclass and p.part < v_claim
+       and not exists (select from ops.lease l where l.claim_id >= p.part * 1000000 and l.claim_id < (p.part + 1) * 1000000)
+     order by p.part
+  loop
+    exit when (select c.claimed_at >= v_since from ops.claim c
+                where c.id >= v_part * 1000000 and c.id < (v_part + 1) * 1000000 order by c.id desc limit 1);
+    begin
+      execute format('drop table ops.claim_%s', v_part);
+      return next 'claim_' || v_part;
+    exception when lock_not_available then null;
+    end;
+  end loop;
+
+  with old as (
+    delete from ops.job_rest j
+     where j.id < ops.uuid_at(v_since)
+       and exists (select from ops.outcome_rest o where o.job_id = j.id and o.at < v_since and o.status in ('completed', 'cancelled')
+                     and not exists (select from ops.outcome_rest n where n.job_id = j.id and n.run > o.run))
+    returning j.id
+  )
+  delete from ops.outcome_rest o using old where o.job_id = old.id;
+end $$;
+comment on function ops.maintain is 'Makes the partitions of the coming days, drops those of finished jobs, and says which.';
+
+-- Sums up what was counted since the last time.
+create function ops.sum_tallies() returns void
+language plpgsql
+as $$
+begin
+  if not pg_try_advisory_xact_lock(5525, 2) then
+    return;
+  end if;
+  with gone as (delete from ops.tally returning *)
+  insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
+  select lane_id, organization_id, sum(ready), sum(scheduled), sum(dead) from gone
+   group by lane_id, organization_id
+  having sum(ready) <> 0 or sum(scheduled) <> 0 or sum(dead) <> 0;
+end $$;
+
+select ops.maintain();

@@ -1,0 +1,703 @@
+-- Owner: platform
+-- Compatibility: first release
+--
+-- Working: claim, report, beat. The settings of these functions fix their access paths, because a queue outruns its
+-- statistics: every look-up is an index probe, whatever the planner believes.
+
+-- ── who is alive ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- A worker that ever beat lives until dead_after has passed since its last beat; for any other the lock time-out of its
+-- claim decides.
+create function ops.lease_is_live(p_lease ops.lease, p_at timestamptz) returns boolean
+language sql stable
+return p_at < coalesce((select w.last_seen_at + w.dead_after from ops.worker w where w.id = p_lease.worker_id), p_lease.expires_at);
+
+-- Claims of these types whose leases were dead at p_at: of a worker that fell silent, or whose lock time-out, its own or a
+-- shorter one given here, was over. Two probes unless somebody died.
+create function ops.dead_claims(p_at timestamptz, p_types text[], p_minutes integer) returns bigint[]
+language plpgsql stable
+as $$
+begin
+  return array(
+    select l.claim_id from ops.worker w join ops.lease l on l.worker_id = w.id
+     where w.last_seen_at + w.dead_after <= p_at
+       and (p_types is null or (select n.type from ops.lane n where n.id = l.lane_id) = any (p_types))
+    union all
+    select l.claim_id from ops.lease l
+     where l.expires_at <= p_at and (p_types is null or (select n.type from ops.lane n where n.id = l.lane_id) = any (p_types))
+       and not exists (select from ops.worker w where w.id = l.worker_id)
+    union all
+    select l.claim_id from ops.lease l
+     where p_minutes is not null and l.expires_at > p_at and l.claimed_at + make_interval(mins => p_minutes) <= p_at
+       and not exists (select from ops.worker w where w.id = l.worker_id));
+end $$;
+
+-- The runs that these claims grant. Their ids are sorted: the bounds leave out other partitions.
+create function ops.runs_of(p_claims bigint[]) returns table (claim_id bigint, job_id uuid, run smallint, attempt smallint)
+language sql stable
+as $$
+  select c.id, u.job_id, coalesce(u.run, 1::smallint), coalesce(u.attempt, 1::smallint)
+    from ops.claim c, unnest(c.job_ids, c.runs, c.attempts) u (job_id, run, attempt)
+   where c.id = any (p_claims) and c.id between p_claims[1] and p_claims[cardinality(p_claims)];
+$$;
+
+-- The next runs of jobs whose runs just ended otherwise than by completion, and the dead letters among them. The reporter
+-- has locked their leases. A job that was run 32,000 times is a dead letter, too: nobody wants it.
+create function ops.run_again(p_jobs uuid[], p_runs smallint[], p_delays double precision[]) returns void
+language plpgsql
+as $$
+declare
+  v_now   timestamptz := clock_timestamp();
+  v_types text[];
+begin
+  with ended as materialized (
+    select o.job_id, o.run, o.attempt, o.status, j.lane_id, j.organization_id, j.unique_key is not null as keyed,
+           v_now + make_interval(secs => coalesce(u.delay, 0)) as run_at, o.status = 'failed' as dead
+      from unnest(p_jobs, p_runs, p_delays) u (job_id, run, delay)
+      cross join lateral (select * from ops.outcome o where o.job_id = u.job_id and o.run = u.run offset 0) o
+      cross join lateral (select * from ops.job j where j.id = u.job_id offset 0) j
+  ), dead as (
+    insert into ops.dead_letter (job_id, lane_id, organization_id, at)
+    select e.job_id, e.lane_id, e.organization_id, v_now from ended e where e.dead
+  ), again as (
+    insert into ops.scheduled (job_id, run_at, lane_id, run, attempt, keyed, organization_id)
+    select e.job_id, e.run_at, e.lane_id, e.run + 1, e.attempt + (e.status <> 'released')::integer, e.keyed, e.organization_id
+      from ended e where not e.dead
+  ), counted as (
+    insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
+    select e.lane_id, e.organization_id, 0, count(*) filter (where not e.dead), count(*) filter (where e.dead)
+      from ended e group by e.lane_id, e.organization_id
+  )
+  select array(select distinct n.type from ended e join ops.lane n on n.id = e.lane_id where not e.dead and e.run_at <= v_now)
+    into v_types;
+  perform ops.wake(v_types);
+end $$;
+
+-- Ends the runs of these claims that have no outcome yet; passes by a claim that somebody reports on at this moment.
+create function ops.return_jobs(p_claims bigint[])
+returns table (job_id uuid, job_type text, dead boolean, attempts integer, max_attempts integer)
+language plpgsql
+as $$
+declare
+  v_claims bigint[];
+  v_jobs   uuid[];
+  v_runs   smallint[];
+  v_statuses ops.outcome_status[];
+begin
+  v_claims := array(select l.claim_id from ops.lease l where l.claim_id = any (p_claims) order by l.claim_id for update skip locked);
+  if v_claims = '{}' then
+    return;
+  end if;
+
+  with lost as (
+    insert into ops.outcome (job_id, run, attempt, status, claim_id, at, error)
+    select j.id, r.run, r.attempt, case when r.attempt < j.max_attempts then 'lost' else 'failed' end::ops.outcome_status, r.claim_id,
+           clock_timestamp(), 'The worker died or its lease expired before it reported an outcome.'
+      from ops.runs_of(v_claims) r
+      cross join lateral (select * from ops.job j where j.id = r.job_id offset 0) j
+     where not exists (select from ops.outcome o where o.job_id = r.job_id and o.run = r.run)
+     order by j.id
+    returning *
+  )
+  select array_agg(l.job_id), array_agg(l.run), array_agg(l.status) into v_jobs, v_runs, v_statuses from lost l;
+  delete from ops.lease l where l.claim_id = any (v_claims);
+  perform ops.give_up_keys(v_jobs, v_statuses);
+  perform ops.run_again(v_jobs, v_runs, null);
+  return query
+    select o.job_id, n.type, o.status = 'failed', o.attempt::integer, j.max_attempts::integer
+      from unnest(v_jobs, v_runs) u (job_id, run)
+      cross join lateral (select * from ops.outcome o where o.job_id = u.job_id and o.run = u.run offset 0) o
+      cross join lateral (select * from ops.job j where j.id = u.job_id offset 0) j
+      join ops.lane n on n.id = j.lane_id;
+end $$;
+
+
+-- ── claiming ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- Where a claim of the lane starts to look: the newest of the last claims whose hint no running transaction can get behind. If
+-- one has been running for longer than they go back, the oldest of them; what it commits then is found by a sweep, at the
+-- latest a quarter of a second after it could have been, or a twentieth of the time is spent on sweeps.
+create type ops.place as (hint bigint, due_hint timestamptz, floor bigint, safe bigint, swept_at timestamptz, sweep_took interval);
+create function ops.place_of(p_lane integer) returns ops.place
+language plpgsql stable
+as $$
+declare
+  v_claim record;
+  v_place ops.place;
+  v_xmin  xid8 := pg_snapshot_xmin(pg_current_snapshot());
+begin
+  for v_claim in
+    select c.hint, c.due_hint, c.next_xid, c.floor, c.swept_at, c.sweep_took
+      from ops.claim c where c.lane_id = p_lane order by c.id desc limit 16
+  loop
+    if v_place.floor is null then
+      v_place.floor := v_claim.floor;
+      v_place.swept_at := v_claim.swept_at;
+      v_place.sweep_took := v_claim.sweep_took;
+    end if;
+    v_place.hint := v_claim.hint;
+    v_place.due_hint := v_claim.due_hint;
+    if v_claim.next_xid <= v_xmin then
+      v_place.safe := v_claim.hint;
+      exit;
+    end if;
+  end loop;
+  v_place.safe := greatest(v_place.safe, v_place.floor);
+  return v_place;
+end $$;
+
+-- Up to p_most jobs of the lane that are ready in batches after p_after and not after p_upto, and the last batch that is used
+-- up. What is too much stays in its batch.
+create function ops.take_ready(
+  p_lane integer, p_after bigint, p_upto bigint, p_most integer, p_aside uuid[],
+  out job_ids uuid[], out used bigint, out keyed boolean
+)
+language plpgsql
+as $$
+declare
+  v_batches integer := 0;
+  v_jobs    integer := 0;
+  v_count   integer;
+begin
+  for v_count in
+    select cardinality(r.job_ids) from ops.ready r
+     where r.lane_id = p_lane and r.seq > p_after and r.seq <= p_upto
+       and (p_aside is null or r.organization_id is null or r.organization_id <> all (p_aside))
+     order by r.seq
+  loop
+    v_batches := v_batches + 1;
+    v_jobs := v_jobs + v_count;
+    exit when v_jobs >= p_most;
+  end loop;
+  if v_batches = 0 then
+    return;
+  end if;
+
+  with locked as materialized (
+    select r.ctid as place, r.seq, r.keyed, r.organization_id, r.job_ids from ops.ready r
+     where r.lane_id = p_lane and r.seq > p_after and r.seq <= p_upto
+       and (p_aside is null or r.organization_id is null or r.organization_id <> all (p_aside))
+     order by r.seq limit v_batches for update skip locked
+  ), counted as materialized (
+    select l.*, sum(cardinality(l.job_ids)) over (order by l.seq) as upto from locked l
+  ), wanted as materialized (
+    select c.*, least(cardinality(c.job_ids), p_most - (c.upto - cardinality(c.job_ids)))::integer as n
+      from counted c where c.upto - cardinality(c.job_ids) < p_most
+  ), gone as (
+    delete from ops.ready where ctid = any (array(select w.place from wanted w where w.n = cardinality(w.job_ids)))
+  ), cut as (
+    update ops.ready r set job_ids = w.job_ids[w.n + 1 :] from wanted w
+     where w.n < cardinality(w.job_ids) and r.lane_id = p_lane and r.seq = w.seq
+  ), counts as (
+    insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
+    select p_lane, w.organization_id, -sum(w.n), 0, 0 from wanted w group by w.organization_id
+  )
+  select array(select i.id from wanted w, unnest(w.job_ids[: w.n]) with ordinality i (id, ordinal) order by w.seq, i.ordinal),
+         (select max(w.seq) from wanted w where w.n = cardinality(w.job_ids)),
+         (select coalesce(bool_or(w.keyed), false) from wanted w)
+    into job_ids, used, keyed;
+end $$;
+
+-- Up to p_most runs of the lane that are due, and for which time the last of them was scheduled.
+create function ops.take_due(
+  p_lane integer, p_from timestamptz, p_upto timestamptz, p_most integer, p_aside uuid[],
+  out job_ids uuid[], out runs smallint[], out attempts smallint[], out run_ats timestamptz[], out keyed boolean
+) language plpgsql
+as $$
+declare
+  v_places tid[] := array(
+    select s.ctid from ops.scheduled s
+     where s.lane_id = p_lane and s.run_at >= p_from and s.run_at <= p_upto
+       and (p_aside is null or s.organization_id is null or s.organization_id <> all (p_aside))
+     order by s.run_at, s.job_id limit p_most for update skip locked);
+begin
+  if v_places = '{}' then
+    return;
+  end if;
+  with gone as (
+    delete from ops.scheduled where ctid = any (v_places) returning *
+  ), counted as (
+    insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
+    select p_lane, g.organization_id, 0, -count(*), 0 from gone g group by g.organization_id
+  )
+  select array_agg(g.job_id), array_agg(g.run), array_agg(g.attempt), array_agg(g.run_at), bool_or(g.keyed)
+    into job_ids, runs, attempts, run_ats, keyed
+    from (select * from gone order by run_at, job_id) g;
+end $$;
+
+-- Moves what waits for organisations whose queue is paused out of the way of everybody else, into lanes of their own; some
+-- thousands at a time, from where a claim starts to look.
+create function ops.set_aside(p_lane integer, p_after bigint, p_now timestamptz, p_aside uuid[]) returns void
+language plpgsql
+as $$
+declare
+  v_lane ops.lane;
+begin
+  select * into v_lane from ops.lane l where l.id = p_lane;
+  perform ops.make_lanes(array_agg(v_lane.type), array_agg(v_lane.priority::integer), array_agg(o.id)) from unnest(p_aside) o (id);
+  with ready as (
+    delete from ops.ready where ctid = any (array(
+      select r.ctid from ops.ready r
+       where r.lane_id = p_lane and r.seq > p_after and r.organization_id = any (p_aside)
+       order by r.seq limit 5000 for update skip locked))
+    returning *
+  ), due as (
+    delete from ops.scheduled where ctid = any (array(
+      select s.ctid from ops.scheduled s
+       where s.lane_id = p_lane and s.run_at <= p_now and s.organization_id = any (p_aside)
+       order by s.run_at, s.job_id limit 5000 for update skip locked))
+    returning *
+  ), moved as materialized (
+    select j.id as job_id, p_now as run_at, 1::smallint as run, 1::smallint as attempt, r.keyed, r.organization_id, true as was_ready
+      from ready r, unnest(r.job_ids) j (id)
+    union all
+    select d.job_id, d.run_at, d.run, d.attempt, d.keyed, d.organization_id, false from due d
+  ), counted as (
+    insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
+    select p_lane, m.organization_id, -count(*) filter (where m.was_ready), -count(*) filter (where not m.was_ready), 0
+      from moved m group by m.organization_id
+    union all
+    select l.id, m.organization_id, 0, count(*), 0
+      from moved m join ops.lane l on l.type = v_lane.type and l.priority = v_lane.priority and l.organization_id = m.organization_id
+     group by l.id, m.organization_id
+  )
+  insert into ops.scheduled (job_id, run_at, lane_id, run, attempt, keyed, organization_id)
+  select m.job_id, m.run_at, l.id, m.run, m.attempt, m.keyed, m.organization_id
+    from moved m join ops.lane l on l.type = v_lane.type and l.priority = v_lane.priority and l.organization_id = m.organization_id;
+end $$;
+
+-- A claimed job as its worker gets it.
+create type ops.claimed_job as (
+  job_id uuid, job_type text, payload jsonb, attempts integer, created_at timestamptz, lease_token bigint, priority integer,
+  max_attempts integer, run_at timestamptz, trace_id text, organization_id uuid, options jsonb
+);
+
+create function ops.claim_lane(p_lane ops.lane, p_limit integer, p_worker text, p_lock interval, p_aside uuid[])
+returns setof ops.claimed_job
+language plpgsql
+as $$
+declare
+  v_now   timestamptz := clock_timestamp();
+  v_place ops.place := ops.place_of(p_lane.id);
+  v_hint  bigint := coalesce(v_place.hint, 0);
+  v_floor bigint := coalesce(v_place.floor, 0);
+  v_due_hint timestamptz := coalesce(v_place.due_hint, '-infinity');
+  v_sweep boolean := v_place.swept_at is null or v_now > v_place.swept_at + greatest(interval '250 ms', 20 * v_place.sweep_took);
+  v_left  integer := p_limit;
+  v_keyed boolean := false;
+  v_due   record;
+  v_more  record;
+  v_ready record;
+  v_fresh uuid[] := '{}';
+  v_claim bigint;
+begin
+  if p_aside is not null then
+    perform ops.set_aside(p_lane.id, v_hint, v_now, p_aside);
+  end if;
+
+  -- What is due first: it has waited since its time. At most half, so that neither waits for the other.
+  v_due := ops.take_due(p_lane.id, case when v_sweep then '-infinity' else v_due_hint - interval '250 ms' end, v_now,
+                        greatest(p_limit / 2, 1), p_aside);
+  v_left := v_left - coalesce(cardinality(v_due.job_ids), 0);
+
+  if v_sweep and v_left > 0 then
+    v_ready := ops.take_ready(p_lane.id, v_floor, v_hint, v_left, p_aside);
+    if v_ready.job_ids is not null then
+      v_fresh := v_ready.job_ids;
+      v_keyed := v_ready.keyed;
+      v_left := v_left - cardinality(v_fresh);
+    end if;
+    if v_place.safe > v_floor then
+      v_floor := coalesce((select r.seq - 1 from ops.ready r
+                            where r.lane_id = p_lane.id and r.seq > v_floor and r.seq <= v_place.safe order by r.seq limit 1),
+                          v_place.safe);
+    end if;
+    v_place.sweep_took := clock_timestamp() - v_now;
+    v_place.swept_at := v_now;
+  end if;
+
+  if v_left > 0 then
+    v_ready := ops.take_ready(p_lane.id, v_hint, 9223372036854775807, v_left, p_aside);
+    if v_ready.job_ids is not null then
+      v_fresh := v_fresh || v_ready.job_ids;
+      v_keyed := v_keyed or v_ready.keyed;
+      v_left := v_left - cardinality(v_ready.job_ids);
+      v_hint := coalesce(v_ready.used, v_hint);
+    end if;
+  end if;
+
+  if v_left > 0 and v_due.job_ids is not null and cardinality(v_due.job_ids) = greatest(p_limit / 2, 1) then
+    v_more := ops.take_due(p_lane.id, v_due.run_ats[cardinality(v_due.run_ats)], v_now, v_left, p_aside);
+    if v_more.job_ids is not null then
+      v_due.job_ids := v_due.job_ids || v_more.job_ids;
+      v_due.runs := v_due.runs || v_more.runs;
+      v_due.attempts := v_due.attempts || v_more.attempts;
+      v_due.run_ats := v_due.run_ats || v_more.run_ats;
+      v_due.keyed := v_due.keyed or v_more.keyed;
+      v_left := v_left - cardinality(v_more.job_ids);
+    end if;
+  end if;
+
+  if v_left = p_limit and (not v_sweep or v_place.sweep_took < interval '5 ms') then
+    return;
+  end if;
+  v_claim := nextval('ops.claim_id');
+  insert into ops.claim (id, lane_id, worker_id, claimed_at, job_ids, runs, attempts, hint, due_hint, next_xid, floor, swept_at,
+                         sweep_took)
+  values (v_claim, p_lane.id, p_worker, v_now, coalesce(v_due.job_ids || v_fresh, v_fresh), v_due.runs, v_due.attempts, v_hint,
+          greatest(v_due.run_ats[cardinality(v_due.run_ats)], v_due_hint), pg_snapshot_xmax(pg_current_snapshot()), v_floor,
+          coalesce(v_place.swept_at, v_now), coalesce(v_place.sweep_took, interval '0'));
+  if v_left = p_limit then
+    return;
+  end if;
+  insert into ops.lease (claim_id, lane_id, unsettled, keyed, job_id, worker_id, claimed_at, expires_at)
+  values (v_claim, p_lane.id, p_limit - v_left, v_keyed or coalesce(v_due.keyed, false),
+          case when p_limit - v_left = 1 then coalesce(v_due.job_ids[1], v_fresh[1]) end, p_worker, v_now, v_now + p_lock);
+
+  if v_due.job_ids is not null then
+    return query
+      select j.id, p_lane.type, j.payload, u.attempt::integer, j.created_at, v_claim, p_lane.priority::integer,
+             j.max_attempts::integer, u.run_at, encode(uuid_send(j.trace_id), 'hex'), j.organization_id, j.options
+        from unnest(v_due.job_ids, v_due.attempts, v_due.run_ats) u (id, attempt, run_at)
+        cross join lateral (select * from ops.job j where j.id = u.id offset 0) j;
+  end if;
+  -- Fresh ids are neighbours in the index: one descent for all of them, and the bounds leave out the other partitions.
+  v_fresh := array(select i from unnest(v_fresh) i order by i);
+  return query
+    select j.id, p_lane.type, j.payload, 1, j.created_at, v_claim, p_lane.priority::integer, j.max_attempts::integer, j.run_at,
+           encode(uuid_send(j.trace_id), 'hex'), j.organization_id, j.options
+      from ops.job j
+     where j.id = any (v_fresh) and j.id between v_fresh[1] and v_fresh[cardinality(v_fresh)];
+end $$;
+
+-- The lanes of the wanted types, most urgent first, with the organisations whose jobs wait aside.
+create function ops.lanes_of(p_types text[]) returns table (lane ops.lane, aside uuid[])
+language sql stable
+as $$
+  select l, (select array_agg(p.organization_id) from ops.queue_pause p
+              where p.type = l.type and p.organization_id is not null and l.organization_id is null)
+    from ops.lane l
+   where l.type = any (p_types)
+     and not exists (select from ops.queue_pause p
+                      where (p.type is null or p.type = l.type) and (p.organization_id is null or p.organization_id = l.organization_id))
+   order by l.priority desc, l.id;
+$$;
+
+-- One round trip. Fewer jobs than asked for do not mean that there are no more.
+create function ops.claim_jobs(p_job_types text[], p_limit integer, p_lock_timeout_minutes integer, p_worker_id text)
+returns table (job_id uuid, job_type text, payload jsonb, attempts integer, created_at timestamptz, lease_token bigint,
+               priority integer, max_attempts integer, run_at timestamptz, trace_id text, organization_id uuid, options jsonb)
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan set jit = off
+as $$
+declare
+  v_now  timestamptz := clock_timestamp();
+  v_dead bigint[];
+  v_lock interval;
+  v_left integer := p_limit;
+  v_lane record;
+  v_got  integer;
+begin
+  if coalesce(length(p_worker_id), 0) not between 1 and 200 or coalesce(cardinality(p_job_types), 0) = 0
+     or coalesce(p_limit, 0) not between 1 and 1000 or coalesce(p_lock_timeout_minutes, -1) not between 0 and 1440 then
+    perform ops.refuse(case
+      when coalesce(length(p_worker_id), 0) not between 1 and 200
+        then 'p_worker_id must have 1 to 200 characters, unique to this worker process'
+      when coalesce(cardinality(p_job_types), 0) = 0 then 'p_job_types must name at least one job type'
+      when coalesce(p_limit, 0) not between 1 and 1000 then 'p_limit must be 1 to 1000'
+      else 'p_lock_timeout_minutes must be 0 to 1440'
+    end);
+  end if;
+  if current_setting('transaction_isolation') <> 'read committed' then
+    perform ops.refuse_old_snapshot();
+  end if;
+
+  v_dead := ops.dead_claims(v_now, p_job_types, null);
+  if v_dead <> '{}' then
+    perform ops.return_jobs(v_dead);
+  end if;
+  if not exists (select from ops.worker w where w.id = p_worker_id) then
+    v_lock := make_interval(mins => p_lock_timeout_minutes);
+  end if;
+  for v_lane in select * from ops.lanes_of(p_job_types) loop
+    return query select * from ops.claim_lane(v_lane.lane, v_left, p_worker_id, v_lock, v_lane.aside);
+    get diagnostics v_got = row_count;
+    v_left := v_left - v_got;
+    exit when v_left <= 0;
+  end loop;
+end $$;
+
+create function ops.claim_pending_job(
+  p_job_types            text[],
+  p_lock_timeout_minutes integer default 30,
+  p_worker_id            text    default null
+) returns table (job_id uuid, job_type text, payload jsonb, attempts integer, created_at timestamptz, lease_token bigint,
+                 priority integer, max_attempts integer, run_at timestamptz, trace_id text, organization_id uuid, options jsonb)
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$
+  select * from ops.claim_jobs(p_job_types, 1, p_lock_timeout_minutes, p_worker_id);
+$$;
+
+-- ── reporting ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+create function ops.fault_of_outcome(p_status text, p_backoff_seconds double precision) returns text
+language sql immutable
+return case
+  when coalesce(p_status, '') not in ('completed', 'failed', 'pending', 'cancelled', 'released')
+    then 'the status must be completed, failed, pending (retry) or cancelled'
+  when p_status = 'pending' and p_backoff_seconds is null then 'a retry needs a back-off'
+  when p_status in ('pending', 'released') and p_backoff_seconds not between 0 and 31536000
+    then 'a back-off must be 0 to 31536000 seconds'
+end;
+
+-- A retry without attempts left is a failure, and so is what was run 32,000 times: nobody wants it.
+create function ops.outcome_status_of(p_status text, p_job_id uuid, p_run smallint, p_attempt smallint) returns ops.outcome_status
+language sql stable
+return case
+  when p_status in ('pending', 'released') and (p_run >= 32000 or p_status = 'pending' and p_attempt >=
+    (select j.max_attempts from ops.job j where j.id = p_job_id)) then 'failed'
+  when p_status = 'pending' then 'retry'
+  else p_status
+end::ops.outcome_status;
+
+-- What has ended gives up its unique key.
+create function ops.give_up_keys(p_jobs uuid[], p_statuses ops.outcome_status[]) returns void
+language sql
+as $$
+  delete from ops.unique_key k where k.job_id in (
+    select u.job_id from unnest(p_jobs, p_statuses) u (job_id, status) where u.status in ('completed', 'failed', 'cancelled'));
+$$;
+
+-- Jobs that follow a job: of its organisation and its trace.
+create function ops.queue_follow_ups(p_job_id uuid, p_jobs jsonb) returns void
+language plpgsql
+as $$
+declare
+  v_job  ops.job;
+  v_org  text := current_setting('ops.organization_id', true);
+  v_trace text := current_setting('ops.trace_id', true);
+  v_actor text := current_setting('ops.actor', true);
+begin
+  select * into v_job from ops.job j where j.id = p_job_id;
+  perform set_config('ops.organization_id', coalesce(v_job.organization_id::text, ''), true),
+          set_config('ops.trace_id', encode(uuid_send(v_job.trace_id), 'hex'), true),
+          set_config('ops.actor', 'job:' || v_job.id, true);
+  perform ops.insert_jobs(p_jobs, false);
+  perform set_config('ops.organization_id', coalesce(v_org, ''), true), set_config('ops.trace_id', coalesce(v_trace, ''), true),
+          set_config('ops.actor', coalesce(v_actor, ''), true);
+end $$;
+
+-- Outcomes of jobs that were claimed with these tokens, in arrays of the same length; the jobs whose outcome took effect. The
+-- lease of the claim is what lets only one of several take effect: who reports, cancels or returns a job locks it first. A
+-- job that is released goes back in front of what was never claimed or, with a back-off, runs when that has passed.
+-- Follow-ups are arrays of elements as of queue_jobs, queued if the outcome took effect.
+create function ops.complete_jobs(
+  p_job_ids uuid[], p_lease_tokens bigint[], p_statuses text[], p_errors text[] default null,
+  p_backoffs double precision[] default null, p_results jsonb[] default null, p_follow_ups jsonb[] default null
+) returns setof uuid
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_bitmapscan = off set enable_mergejoin = off set enable_nestloop = off
+set plan_cache_mode = force_generic_plan set jit = off
+as $$
+declare
+  v_now    timestamptz := clock_timestamp();
+  v_claims bigint[];
+  v_keyed  boolean;
+  v_stored record;
+begin
+  if exists (select from unnest(p_statuses) s where s is distinct from 'completed') then
+    perform ops.refuse(ops.fault_of_outcome(u.status, u.backoff)) from unnest(p_statuses, p_backoffs) u (status, backoff);
+  end if;
+  select array_agg(l.claim_id), bool_or(l.keyed) into v_claims, v_keyed
+    from (select l.claim_id, l.keyed from ops.lease l
+           where l.claim_id = any (array(select distinct unnest(p_lease_tokens))) order by l.claim_id for update) l;
+  if v_claims is null then
+    return;
+  end if;
+
+  -- Nearly always all are stored, and a plain INSERT writes a third less than one that is ready for a conflict.
+  begin
+    with runs as materialized (
+      select * from ops.runs_of(v_claims)
+    ), stored as (
+      insert into ops.outcome (job_id, run, attempt, status, claim_id, at, error, result)
+      select r.job_id, r.run, r.attempt, case u.status when 'completed' then 'completed'
+               else ops.outcome_status_of(u.status, r.job_id, r.run, r.attempt) end, r.claim_id, v_now, left(u.error, 2000), u.result
+        from unnest(p_job_ids, p_lease_tokens, p_statuses, p_errors, p_results) u (job_id, token, status, error, result)
+        join runs r on r.job_id = u.job_id and r.claim_id = u.token
+       order by r.job_id
+      returning job_id, claim_id, run, status)
+    select array_agg(s.job_id) as jobs, array_agg(s.claim_id) as tokens, array_agg(s.run) as runs, array_agg(s.status) as statuses
+      into v_stored from stored s;
+  exception when unique_violation then
+    with runs as materialized (
+      select * from ops.runs_of(v_claims)
+    ), stored as (
+      insert into ops.outcome (job_id, run, attempt, status, claim_id, at, error, result)
+      select r.job_id, r.run, r.attempt, ops.outcome_status_of(u.status, r.job_id, r.run, r.attempt), r.claim_id, v_now,
+             left(u.error, 2000), u.result
+        from unnest(p_job_ids, p_lease_tokens, p_statuses, p_errors, p_results)
+             with ordinality u (job_id, token, status, error, result, ordinal)
+        join runs r on r.job_id = u.job_id and r.claim_id = u.token
+       order by r.job_id, u.ordinal
+      on conflict do nothing
+      returning job_id, claim_id, run, status)
+    select array_agg(s.job_id) as jobs, array_agg(s.claim_id) as tokens, array_agg(s.run) as runs, array_agg(s.status) as statuses
+      into v_stored from stored s;
+  end;
+  if v_stored.jobs is null then
+    return;
+  end if;
+
+  with settled as materialized (
+    select u.claim_id, count(*)::integer as n from unnest(v_stored.tokens) u (claim_id) group by u.claim_id
+  ), over as (
+    delete from ops.lease l using settled s where l.claim_id = s.claim_id and l.unsettled = s.n
+  )
+  update ops.lease l set unsettled = l.unsettled - s.n from settled s where l.claim_id = s.claim_id and l.unsettled > s.n;
+
+  if v_keyed then
+    perform ops.give_up_keys(v_stored.jobs, v_stored.statuses);
+  end if;
+  if exists (select from unnest(v_stored.statuses) s where s not in ('completed', 'cancelled')) then
+    perform ops.run_again(array_agg(v.job_id), array_agg(v.run), array_agg(u.backoff))
+      from unnest(v_stored.jobs, v_stored.tokens, v_stored.runs, v_stored.statuses) v (job_id, token, run, status)
+      left join (select distinct on (job_id, token) * from unnest(p_job_ids, p_lease_tokens, p_backoffs)
+                   with ordinality u (job_id, token, backoff, ordinal) order by job_id, token, ordinal) u
+        on u.job_id = v.job_id and u.token = v.token
+     where v.status not in ('completed', 'cancelled');
+  end if;
+  if p_follow_ups is not null then
+    perform ops.queue_follow_ups(u.job_id, u.follow_ups)
+      from unnest(v_stored.jobs, v_stored.tokens) v (job_id, token)
+      join unnest(p_job_ids, p_lease_tokens, p_follow_ups) u (job_id, token, follow_ups) on u.job_id = v.job_id and u.token = v.token
+     where u.follow_ups is not null;
+  end if;
+  return query select unnest(v_stored.jobs);
+end $$;
+
+create function ops.update_job_status(
+  p_job_id          uuid,
+  p_status          text,
+  p_error_message   text    default null,
+  p_backoff_seconds integer default null
+) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_token bigint := nullif(current_setting('ops.lease_token', true), '')::bigint;
+  v_lease ops.lease;
+begin
+  perform ops.refuse(case when p_status = 'released' then 'only complete_jobs gives a job back'
+                          else ops.fault_of_outcome(p_status, p_backoff_seconds) end);
+  if v_token is null then
+    select l.* into v_lease from ops.lease l where l.claim_id = (select n.lease_token from ops.job_now n where n.id = p_job_id) for update;
+    if not found or not ops.lease_is_live(v_lease, clock_timestamp()) then
+      return false;
+    end if;
+    v_token := v_lease.claim_id;
+  end if;
+  return exists (select from ops.complete_jobs(array[p_job_id], array[v_token], array[p_status], array[p_error_message],
+                                               array[p_backoff_seconds::double precision]));
+end $$;
+comment on function ops.update_job_status is
+  'Whether the outcome took effect. The lease token comes from the transaction-local setting ops.lease_token; without it the current attempt is meant, while its lease is live.';
+
+create function ops.reap_stuck_jobs(p_lock_timeout_minutes integer default 30)
+returns table (job_id uuid, job_type text, action_taken text, attempts integer, max_attempts integer)
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  perform ops.refuse(case
+    when coalesce(p_lock_timeout_minutes, -1) not between 0 and 1440 then 'p_lock_timeout_minutes must be 0 to 1440'
+  end);
+  perform ops.refuse_old_snapshot();
+  return query
+    select r.job_id, r.job_type, case when r.dead then 'dead_lettered' else 'requeued' end, r.attempts, r.max_attempts
+      from ops.return_jobs(ops.dead_claims(v_now, null, p_lock_timeout_minutes)) r;
+end $$;
+
+-- ── workers ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+create function ops.register_heartbeat(
+  p_worker_id   text,
+  p_worker_type text,
+  p_hostname    text default null,
+  p_status      text default 'running'
+) returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform ops.refuse(case
+    when coalesce(length(p_worker_id), 0) not between 1 and 200 then 'p_worker_id must have 1 to 200 characters'
+    when coalesce(length(p_worker_type), 0) not between 1 and 100 then 'p_worker_type must have 1 to 100 characters'
+    when coalesce(p_status, '') not in ('running', 'stopped', 'error') then 'p_status must be running, stopped or error'
+  end);
+  insert into ops.worker as w (id, type, hostname, status, last_seen_at)
+  values (p_worker_id, p_worker_type, p_hostname, p_status, clock_timestamp())
+  on conflict (id) do update
+    set type = excluded.type, hostname = coalesce(excluded.hostname, w.hostname), status = excluded.status,
+        last_seen_at = clock_timestamp();
+  return p_worker_id;
+end $$;
+
+-- A beat that also says how long this worker may be silent and which jobs it has (null: says nothing of them). Learns what
+-- the worker shall do, and which of its leases are gone.
+create function ops.worker_beat(
+  p_worker_id text, p_worker_type text, p_hostname text, p_status text, p_dead_after_seconds double precision,
+  p_job_ids uuid[], p_lease_tokens bigint[], out command text, out lost_job_ids uuid[], out lost_lease_tokens bigint[]
+) language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform ops.refuse(case
+    when p_dead_after_seconds not between 1 and 3600 then 'p_dead_after_seconds must be 1 to 3600'
+  end);
+  perform ops.register_heartbeat(p_worker_id, p_worker_type, p_hostname, p_status);
+  update ops.worker set dead_after = make_interval(secs => p_dead_after_seconds)
+   where id = p_worker_id and dead_after <> make_interval(secs => p_dead_after_seconds);
+  -- Another worker's beat may hold a row that looks old: waiting for it could deadlock.
+  delete from ops.worker where id in (
+    select w.id from ops.worker w
+     where w.last_seen_at < clock_timestamp() - interval '1 day'
+       and not exists (select from ops.lease l where l.worker_id = w.id)
+       for update skip locked);
+  -- The answer to a claim can be lost on its way. A lease that its own worker does not have, once it is as old as a
+  -- silence that means death, is dead too.
+  update ops.lease set worker_id = null, expires_at = clock_timestamp() where claim_id in (
+    select l.claim_id from ops.lease l
+     where l.worker_id = p_worker_id and l.claimed_at < clock_timestamp() - make_interval(secs => p_dead_after_seconds)
+       and l.claim_id <> all (p_lease_tokens)
+       for update skip locked);
+  perform ops.sum_tallies();
+  command := (select w.command from ops.worker w where w.id = p_worker_id);
+  select coalesce(array_agg(u.job_id), '{}'), coalesce(array_agg(u.token), '{}') into lost_job_ids, lost_lease_tokens
+    from unnest(p_job_ids, p_lease_tokens) u (job_id, token)
+   where not exists (
+     select from ops.lease l join ops.runs_of(array[u.token]) r on r.claim_id = l.claim_id
+      where l.claim_id = u.token and l.worker_id = p_worker_id and r.job_id = u.job_id
+        and not exists (select from ops.outcome o where o.job_id = r.job_id and o.run = r.run));
+end $$;
+
+-- In its listening session a worker says that it has nothing to do, and wants to be notified of jobs of these types, or
+-- that it is busy. The session's end says the latter.
+create function ops.set_idle(p_types text[], p_idle boolean) returns void
+language sql volatile
+as $$
+  select case when p_idle then pg_advisory_lock_shared(5526, hashtext(t)) else pg_advisory_unlock_shared(5526, hashtext(t))::text::void end
+    from unnest(p_types) t order by hashtext(t);
+$$;
+
+do $$
+declare
+  v_worker text := current_setting('dragonfly.worker_role');
+begin
+  execute format('grant execute on function ops.claim_jobs(text[], integer, integer, text),
+    ops.claim_pending_job(text[], integer, text), ops.update_job_status(uuid, text, text, integer),
+    ops.complete_jobs(uuid[], bigint[], text[], text[], double precision[], jsonb[], jsonb[]), ops.reap_stuck_jobs(integer),
+    ops.register_heartbeat(text, text, text, text),
+    ops.worker_beat(text, text, text, text, double precision, uuid[], bigint[]), ops.set_idle(text[], boolean),
+    ops.maintain(interval) to %I', v_worker);
+end $$;
