@@ -18,10 +18,13 @@ export function scriptedQueue() {
   const claims: number[] = [];
   const batches: number[] = [];
   const beats: string[] = [];
+  const named: string[][] = [];
   const script: {
     fail: (call: Call, reports: readonly Report[]) => Error | undefined;
     answerAfterMs: number;
-  } = { fail: () => undefined, answerAfterMs: 0 };
+    onClaimed: (job: ClaimedJob) => void;
+    onReported: (report: Report) => void;
+  } = { fail: () => undefined, answerAfterMs: 0, onClaimed: () => {}, onReported: () => {} };
   let claiming = 0;
   let mostClaimsAtOnce = 0;
   let handlers: Parameters<QueueEvents['start']>[0] | undefined;
@@ -42,18 +45,22 @@ export function scriptedQueue() {
       mostClaimsAtOnce = Math.max(mostClaimsAtOnce, (claiming += 1));
       await answer('claim').finally(() => (claiming -= 1));
       claims.push(limit);
-      return offered.splice(0, limit);
+      const claimed = offered.splice(0, limit);
+      claimed.forEach(script.onClaimed);
+      return claimed;
     },
     async complete(reports) {
       await answer('complete', reports);
       batches.push(reports.length);
       const stored = reports.filter(({ job }) => !lost.has(job.leaseToken));
       for (const { job, outcome } of stored) outcomes.set(job.id, outcome);
+      reports.forEach(script.onReported);
       return new Set(stored.map(({ job }) => job.id));
     },
     async beat(status, leaseTokens) {
       await answer('beat');
       beats.push(status);
+      named.push([...leaseTokens]);
       return new Set(leaseTokens.filter((token) => lost.has(token)));
     },
   };
@@ -75,6 +82,8 @@ export function scriptedQueue() {
     batches,
     /** Statuses of the beats that arrived. */
     beats,
+    /** Leases that each of them named. */
+    named,
     mostClaimsAtOnce: (): number => mostClaimsAtOnce,
     /** Whether somebody listens for notifications. */
     listened: (): boolean => handlers !== undefined,

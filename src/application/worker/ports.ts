@@ -1,9 +1,11 @@
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
 import type { Outcome } from '#src/domain/jobs/outcome.ts';
 
+/** What is kept of a job when it has ended: not its payload, which may be large. */
+export type ReportedJob = Pick<ClaimedJob, 'id' | 'type' | 'leaseToken' | 'attempt' | 'traceId'>;
+
 export interface Report {
-  /** Without its payload, which may be large and is of no use any more. */
-  readonly job: Omit<ClaimedJob, 'payload'>;
+  readonly job: ReportedJob;
   readonly outcome: Outcome;
 }
 

@@ -6,14 +6,17 @@ import type { Outcome } from '#src/domain/jobs/outcome.ts';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { createBuffer } from './buffer.ts';
+import { createClaimBudget } from './claim-budget.ts';
 import { createCompleter } from './completer.ts';
 import { databaseTrouble } from './database-trouble.ts';
 import { createFetcher } from './fetcher.ts';
 import { createHeartbeat } from './heartbeat.ts';
+import { logFields } from './log-fields.ts';
 import { observeWorker, workerMetrics } from './metrics.ts';
-import { CLAIM_LIMIT, GIVE_BACK_AFTER_MS, createPace, prefetchSize } from './prefetch.ts';
+import { GIVE_BACK_AFTER_MS, createPace, prefetchSize } from './prefetch.ts';
 import { unlessAborted } from './pause.ts';
-import { createRunner, jobLogger } from './runner.ts';
+import { createRunner } from './runner.ts';
+import { createTurn } from './turn.ts';
 
 export interface WorkerOptions {
   /** Jobs that run at the same time. */
@@ -35,12 +38,6 @@ export interface WorkerDependencies extends JobHandling {
 }
 
 /**
- * Outcomes that wait to be stored before the worker takes no more jobs. The memory that the jobs of a worker take is bounded
- * by the largest payload (256 KiB over HTTP), the largest result (64 Ki characters), and the default concurrency of 10:
- * 10 running + 100 claimed (CLAIM_LIMIT) at 256 KiB make 28 MiB, and 500 + 110 results at 64 KiB 38 MiB.
- */
-const MAX_UNREPORTED = 500;
-/**
  * Takes jobs out of the queue and runs them: a fetcher claims, a runner runs, a completer reports, a heartbeat keeps the
  * leases. Claimed jobs that wait for a slot are in the buffer, and not for long.
  */
@@ -51,6 +48,8 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
   const types = [...registry.keys()];
   const buffer = createBuffer({ maxWaitMs: GIVE_BACK_AFTER_MS, onOverdue: giveBack });
   const pace = createPace();
+  const budget = createClaimBudget();
+  const turn = createTurn(startJobs);
   let draining: Promise<void> | undefined;
 
   const runner = createRunner({
@@ -60,7 +59,7 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     metrics,
     onEnd(durationMs, job, outcome) {
       pace.note(durationMs);
-      if (outcome) completer.add([reportOf(job, outcome)]);
+      if (outcome) completer.add(reportOf(job, outcome));
       startJobs();
       fetcher.reconsider();
     },
@@ -69,15 +68,13 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
   const completer = createCompleter({
     complete: queue.complete,
     trouble,
-    onSettled(report, stored, retried) {
-      const { job, outcome } = report;
-      metrics.processed.inc({ type: job.type, outcome: stored ? outcome.status : 'lease_lost' });
-      if (!stored) jobLogger(logger, job).warn({ retried }, 'job outcome refused: lease lost');
+    onSettled(reports, stored, retried) {
+      for (const { job, outcome } of reports) {
+        const accepted = stored.has(job.id);
+        metrics.processed.inc({ type: job.type, outcome: accepted ? outcome.status : 'lease_lost' });
+        if (!accepted) logger.warn({ ...logFields(job), retried }, 'job outcome refused: lease lost');
+      }
       fetcher.reconsider();
-    },
-    onDropped({ job }, error) {
-      metrics.processed.inc({ type: job.type, outcome: 'dropped' });
-      jobLogger(logger, job).error({ error }, 'job outcome dropped');
     },
   });
 
@@ -86,6 +83,8 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     demand,
     claim: async (limit) => await queue.claim(types, limit),
     accept(jobs) {
+      if (jobs.length === 0) return;
+      budget.note(jobs);
       buffer.add(jobs);
       if (draining || !heartbeat.alive()) giveBack(buffer.clear());
       else startJobs();
@@ -97,14 +96,15 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     intervalMs: options.heartbeatIntervalMs,
     abortAfterMs: options.abortAfterMs,
     beat: queue.beat,
-    leaseTokens: () => [...buffer.leaseTokens(), ...runner.leaseTokens(), ...completer.leaseTokens()],
+    leaseTokens: () =>
+      [...buffer.jobs(), ...runner.jobs(), ...completer.jobs()].map(({ leaseToken }) => leaseToken),
     onLost(lost) {
       forget('lease_lost', (job) => lost.has(job.leaseToken));
     },
     onSilence() {
       logger.error({ running: runner.size() }, 'no heartbeat arrived for too long, all jobs are aborted');
-      runner.abort('no_heartbeat');
       giveBack(buffer.clear());
+      runner.abort('no_heartbeat');
     },
     onAlive: () => {
       fetcher.lookAgain();
@@ -118,25 +118,32 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     unreported: completer.size,
   });
 
+  /** Not for a few more jobs while most of those that were fetched ahead are still there. */
   function demand(): number {
-    if (!heartbeat.alive() || completer.size() >= MAX_UNREPORTED) return 0;
-    const ahead = prefetchSize(options.concurrency, Math.max(pace.slowMs(), runner.oldestAgeMs()));
-    return Math.min(options.concurrency + ahead - runner.size() - buffer.size(), CLAIM_LIMIT);
+    if (!heartbeat.alive() || completer.full()) return 0;
+    const slowMs = Math.max(pace.slowMs(), runner.oldestAgeMs());
+    const ahead = Math.min(prefetchSize(options.concurrency, slowMs), budget.jobs());
+    const room = options.concurrency + ahead - runner.size() - buffer.size();
+    return room < ahead / 2 ? 0 : Math.min(room, budget.jobs());
   }
 
   function startJobs(): void {
-    while (runner.size() < options.concurrency) {
-      const next = buffer.take();
-      if (!next) break;
-      metrics.bufferWait.observe((performance.now() - next.sinceMs) / 1000);
-      runner.start(next.job);
+    while (runner.size() < options.concurrency && buffer.size() > 0 && !turn.isOver(performance.now())) {
+      startNext();
     }
     buffer.watch();
   }
 
+  function startNext(): void {
+    const next = buffer.take();
+    if (!next) return;
+    metrics.bufferWait.observe((performance.now() - next.sinceMs) / 1000);
+    runner.start(next.job);
+  }
+
   /** With their attempts. */
   function giveBack(jobs: readonly ClaimedJob[]): void {
-    if (jobs.length > 0) completer.add(jobs.map((job) => reportOf(job, { status: 'released' })));
+    for (const job of jobs) completer.add(reportOf(job, { status: 'released' }));
   }
 
   /** These jobs are no longer ours: nothing is reported of them. */
@@ -197,4 +204,7 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
   };
 }
 
-const reportOf = ({ payload: _letGo, ...job }: ClaimedJob, outcome: Outcome): Report => ({ job, outcome });
+const reportOf = ({ id, type, leaseToken, attempt, traceId }: ClaimedJob, outcome: Outcome): Report => ({
+  job: { id, type, leaseToken, attempt, traceId },
+  outcome,
+});
