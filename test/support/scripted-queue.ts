@@ -1,5 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { QueueEvents, Report, WorkerQueue } from '#src/application/worker/ports.ts';
+import type {
+  QueueEventHandlers,
+  QueueEvents,
+  Report,
+  WorkerCommand,
+  WorkerQueue,
+} from '#src/application/worker/ports.ts';
 import { DomainError } from '#src/domain/errors.ts';
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
 import type { Outcome } from '#src/domain/jobs/outcome.ts';
@@ -22,12 +28,27 @@ export function scriptedQueue() {
   const script: {
     fail: (call: Call, reports: readonly Report[]) => Error | undefined;
     answerAfterMs: number;
+    /** Most jobs that a claim brings, whatever it asks for. */
+    claimAtMost: number;
+    /** What each beat brings. */
+    command: WorkerCommand;
+    /** Called when the worker has said whether it is idle. */
+    onIdle: (idle: boolean) => void;
     onClaimed: (job: ClaimedJob) => void;
     onReported: (report: Report) => void;
-  } = { fail: () => undefined, answerAfterMs: 0, onClaimed: () => {}, onReported: () => {} };
+  } = {
+    fail: () => undefined,
+    answerAfterMs: 0,
+    claimAtMost: Infinity,
+    command: 'run',
+    onIdle: () => {},
+    onClaimed: () => {},
+    onReported: () => {},
+  };
   let claiming = 0;
   let mostClaimsAtOnce = 0;
-  let handlers: Parameters<QueueEvents['start']>[0] | undefined;
+  let handlers: QueueEventHandlers | undefined;
+  const idle: boolean[] = [];
 
   async function answer(call: Call, reports: readonly Report[] = []): Promise<void> {
     calls.push(call);
@@ -45,7 +66,7 @@ export function scriptedQueue() {
       mostClaimsAtOnce = Math.max(mostClaimsAtOnce, (claiming += 1));
       await answer('claim').finally(() => (claiming -= 1));
       claims.push(limit);
-      const claimed = offered.splice(0, limit);
+      const claimed = offered.splice(0, Math.min(limit, script.claimAtMost));
       claimed.forEach(script.onClaimed);
       return claimed;
     },
@@ -57,16 +78,22 @@ export function scriptedQueue() {
       reports.forEach(script.onReported);
       return new Set(stored.map(({ job }) => job.id));
     },
-    async beat(status, leaseTokens) {
+    async beat(status, leases) {
+      const { command } = script;
       await answer('beat');
       beats.push(status);
-      named.push([...leaseTokens]);
-      return new Set(leaseTokens.filter((token) => lost.has(token)));
+      const tokens = leases.map(({ leaseToken }) => leaseToken);
+      named.push(tokens);
+      return { lost: new Set(tokens.filter((token) => lost.has(token))), command };
     },
   };
 
   const events: QueueEvents = {
     start: (given) => (handlers = given),
+    setIdle(now) {
+      idle.push(now);
+      script.onIdle(now);
+    },
     stop: () => (handlers = undefined),
   };
 
@@ -85,6 +112,8 @@ export function scriptedQueue() {
     /** Leases that each of them named. */
     named,
     mostClaimsAtOnce: (): number => mostClaimsAtOnce,
+    /** What the worker said of itself, one after the other. */
+    idle,
     /** Whether somebody listens for notifications. */
     listened: (): boolean => handlers !== undefined,
     /** What the next claims bring; the worker is told, unless `notify` is false. */
@@ -105,7 +134,7 @@ export function scriptedQueue() {
         ...job,
       };
       offered.push(offer);
-      if (notify) handlers?.onReady();
+      if (notify) handlers?.onReady(type);
       return offer;
     },
     outcomeOf: ({ id }: ClaimedJob): Outcome | undefined => outcomes.get(id),
@@ -118,6 +147,11 @@ export function scriptedQueue() {
     cancel({ leaseToken }: ClaimedJob): void {
       lost.add(leaseToken);
       handlers?.onCancelled(leaseToken);
+    },
+    /** As when the database notifies the worker. */
+    tell: (): QueueEventHandlers => {
+      if (!handlers) throw new Error('Nobody listens.');
+      return handlers;
     },
   };
 }

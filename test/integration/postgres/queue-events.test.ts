@@ -22,7 +22,12 @@ const events = postgresQueueEvents({
   probeTimeoutMs: PROBE_MS,
   onError: (error) => errors.push(error),
 });
-events.start({ onReady: () => (ready += 1), onCancelled: (leaseToken) => cancelled.push(leaseToken) });
+events.start({
+  onReady: () => (ready += 1),
+  onCancelled: (leaseToken) => cancelled.push(leaseToken),
+  onPaused() {},
+  onCommand() {},
+});
 afterAll(async () => {
   events.stop();
   await worker.end();

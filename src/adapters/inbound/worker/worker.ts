@@ -1,6 +1,12 @@
 import type { Tracing } from '#src/application/tracing.ts';
 import type { JobHandling } from '#src/application/worker/execute-job.ts';
-import type { QueueEvents, Report, WorkerQueue } from '#src/application/worker/ports.ts';
+import type {
+  QueueEvents,
+  QueuePause,
+  Report,
+  WorkerCommand,
+  WorkerQueue,
+} from '#src/application/worker/ports.ts';
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
 import type { Outcome } from '#src/domain/jobs/outcome.ts';
 import type { Logger } from 'pino';
@@ -11,6 +17,7 @@ import { createCompleter } from './completer.ts';
 import { databaseTrouble } from './database-trouble.ts';
 import { createFetcher } from './fetcher.ts';
 import { createHeartbeat } from './heartbeat.ts';
+import { createIdleness } from './idleness.ts';
 import { logFields } from './log-fields.ts';
 import { observeWorker, workerMetrics } from './metrics.ts';
 import { GIVE_BACK_AFTER_MS, createPace, prefetchSize } from './prefetch.ts';
@@ -35,6 +42,8 @@ export interface WorkerDependencies extends JobHandling {
   readonly logger: Logger;
   readonly tracing: Tracing;
   readonly metrics: Registry;
+  /** An operator asked for the end of this process; the worker drains already. */
+  readonly onStop?: () => void;
 }
 
 /**
@@ -50,6 +59,10 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
   const pace = createPace();
   const budget = createClaimBudget();
   const turn = createTurn(startJobs);
+  /** What came while a claim was under way: what it brings was claimed before. */
+  let pauses: QueuePause[] = [];
+  let command: WorkerCommand = 'run';
+  let commandedMs = -Infinity;
   let draining: Promise<void> | undefined;
 
   const runner = createRunner({
@@ -81,25 +94,35 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
   const fetcher = createFetcher({
     pollIntervalMs: options.pollIntervalMs,
     demand,
-    claim: async (limit) => await queue.claim(types, limit),
+    async claim(limit) {
+      pauses = [];
+      const jobs = await queue.claim(types, limit);
+      idleness.claimed(jobs.length);
+      return jobs;
+    },
     accept(jobs) {
       if (jobs.length === 0) return;
       budget.note(jobs);
       buffer.add(jobs);
-      if (draining || !heartbeat.alive()) giveBack(buffer.clear());
-      else startJobs();
+      if (!wantsJobs()) giveBack(buffer.clear());
+      for (const pause of pauses) giveBackPaused(pause);
+      startJobs();
     },
     trouble,
   });
+
+  const idleness = createIdleness({ setIdle: events.setIdle, lookAgain: fetcher.lookAgain });
 
   const heartbeat = createHeartbeat({
     intervalMs: options.heartbeatIntervalMs,
     abortAfterMs: options.abortAfterMs,
     beat: queue.beat,
-    leaseTokens: () =>
-      [...buffer.jobs(), ...runner.jobs(), ...completer.jobs()].map(({ leaseToken }) => leaseToken),
+    leases: () => [...buffer.jobs(), ...runner.jobs(), ...completer.jobs()],
     onLost(lost) {
       forget('lease_lost', (job) => lost.has(job.leaseToken));
+    },
+    onCommand(asked, askedMs) {
+      if (askedMs >= commandedMs) obey(asked);
     },
     onSilence() {
       logger.error({ running: runner.size() }, 'no heartbeat arrived for too long, all jobs are aborted');
@@ -118,9 +141,11 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     unreported: completer.size,
   });
 
+  const wantsJobs = (): boolean => heartbeat.alive() && command === 'run' && draining === undefined;
+
   /** Not for a few more jobs while most of those that were fetched ahead are still there. */
   function demand(): number {
-    if (!heartbeat.alive() || completer.full()) return 0;
+    if (!wantsJobs() || completer.full()) return 0;
     const slowMs = Math.max(pace.slowMs(), runner.oldestAgeMs());
     const ahead = Math.min(prefetchSize(options.concurrency, slowMs), budget.jobs());
     const room = options.concurrency + ahead - runner.size() - buffer.size();
@@ -152,8 +177,31 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     runner.abort(reason, fits);
   }
 
+  function giveBackPaused({ type, organizationId }: QueuePause): void {
+    const isPaused = (job: ClaimedJob): boolean =>
+      (type === undefined || job.type === type) &&
+      (organizationId === undefined || job.organizationId === organizationId);
+    giveBack(buffer.remove(isPaused));
+  }
+
+  function obey(asked: WorkerCommand): void {
+    if (asked === command || draining) return;
+    command = asked;
+    logger.info({ command }, 'worker obeys a command');
+    if (command === 'run') {
+      fetcher.lookAgain();
+      return;
+    }
+    idleness.end();
+    giveBack(buffer.clear());
+    if (command === 'drain') return;
+    draining = drain();
+    dependencies.onStop?.();
+  }
+
   async function drain(): Promise<void> {
     const fetched = fetcher.stop();
+    idleness.end();
     giveBack(buffer.clear());
     const late = setTimeout(() => {
       runner.abort('drain');
@@ -185,10 +233,21 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
      */
     async start(): Promise<void> {
       await heartbeat.start();
+      if (draining) return;
       events.start({
-        onReady: fetcher.lookAgain,
+        onReady(type) {
+          if (type === undefined || registry.has(type)) fetcher.lookAgain();
+        },
         onCancelled(leaseToken) {
           forget('cancelled', (job) => job.leaseToken === leaseToken);
+        },
+        onPaused(pause) {
+          pauses.push(pause);
+          giveBackPaused(pause);
+        },
+        onCommand(asked) {
+          commandedMs = performance.now();
+          obey(asked);
         },
       });
       fetcher.start();

@@ -69,6 +69,7 @@ export function postgresQueueEvents({
     start(handlers) {
       void probe(handlers);
     },
+    setIdle() {},
     stop() {
       stopped = true;
       clearTimeout(timer);

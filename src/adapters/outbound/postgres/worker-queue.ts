@@ -40,13 +40,20 @@ export const postgresWorkerQueue = (
     return new Set(rows.map((row) => row['id'] as string));
   },
 
-  async beat(status, leaseTokens) {
+  async beat(status, leases) {
     const rows = await query(pool, {
       name: 'worker_beat',
       text: 'select worker_beat as token from ops.worker_beat($1, $2, $3, $4, $5, $6)',
-      values: [id, WORKER_TYPE, hostname, status, deadAfterMs / 1000, leaseTokens],
+      values: [
+        id,
+        WORKER_TYPE,
+        hostname,
+        status,
+        deadAfterMs / 1000,
+        leases.map(({ leaseToken }) => leaseToken),
+      ],
     });
-    return new Set(rows.map((row) => row['token'] as string));
+    return { lost: new Set(rows.map((row) => row['token'] as string)), command: 'run' };
   },
 });
 
