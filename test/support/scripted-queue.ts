@@ -131,6 +131,7 @@ export function scriptedQueue() {
         leaseToken: randomUUID(),
         traceId: randomBytes(16).toString('hex'),
         organizationId: null,
+        options: null,
         ...job,
       };
       offered.push(offer);

@@ -38,7 +38,7 @@ export function executeJob(
   random: () => number = Math.random,
 ): Attempt {
   const definition = registry.get(job.type);
-  const timeoutSeconds = definition?.timeoutSeconds ?? 0;
+  const timeoutSeconds = job.options?.timeoutSeconds ?? definition?.timeoutSeconds ?? 0;
   const attempt = new Attempt(job, traceparent, timeoutSeconds, (ending) => {
     onEnd(executionOf(ending, job, definition, random));
   });
@@ -88,7 +88,7 @@ function failed(
   const aborted = error instanceof JobAborted ? error.reason : undefined;
   if (aborted === 'cancelled' || aborted === 'lease_lost') return { outcome: undefined, error, aborted };
   if (aborted === 'drain') return { outcome: { status: 'released' }, error, aborted };
-  const retry = definition?.retry ?? DEFAULT_RETRY;
+  const retry = { ...(definition?.retry ?? DEFAULT_RETRY), ...job.options };
   return {
     outcome: outcomeOfFailure(error, job.attempt, job.maxAttempts, retry, random()),
     error,

@@ -17,6 +17,7 @@ const withPayload = (payload: JsonValue): ClaimedJob => ({
   priority: 0,
   traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
   organizationId: null,
+  options: null,
 });
 const SMALL = withPayload({ n: 1 });
 const LARGE = withPayload({ list: ['x'.repeat(LARGEST_PAYLOAD_BYTES)] });

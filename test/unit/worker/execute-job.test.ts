@@ -20,6 +20,7 @@ const claimed: ClaimedJob = {
   priority: 0,
   traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
   organizationId: null,
+  options: null,
 };
 
 const TRACEPARENT = `00-${claimed.traceId}-00f067aa0ba902b7-01`;
@@ -98,6 +99,14 @@ describe('executeJob', () => {
     expect(error).toMatchObject({ message: 'No answer.', cause });
   });
 
+  it('retries with the back-off that the job asks for itself, and the rest of its type', async () => {
+    const failing = failWith(new Error('No.'));
+    const { outcome } = await execute(failing, { attempt: 2, options: { initialDelaySeconds: 10 } });
+    expect(outcome).toMatchObject({ status: 'retry', backoffSeconds: 1 });
+    const options = { initialDelaySeconds: 10, factor: 3, maxDelaySeconds: 100 };
+    expect((await execute(failing, { attempt: 2, options })).outcome).toMatchObject({ backoffSeconds: 15 });
+  });
+
   it('retries when a handler throws before its first await', async () => {
     const { outcome } = await execute(() => {
       throw new Error('At once.');
@@ -113,6 +122,13 @@ describe('executeJob', () => {
   it('gives the job back for as long as it was told when the handler did not even begin', async () => {
     const { outcome } = await execute(failWith(new NotAttempted('Left alone.', 1.5)), { attempt: 3 });
     expect(outcome).toEqual({ status: 'released', backoffSeconds: 1.5 });
+  });
+
+  it.each([NaN, -1])('takes a wait of %d s for none', async (seconds) => {
+    const { outcome } = await execute(failWith(new NotAttempted('Left alone.', seconds)));
+    expect(outcome).toEqual({ status: 'released', backoffSeconds: 0 });
+    const { outcome: later } = await execute(failWith(new RetryLater('Later.', seconds)));
+    expect(later).toMatchObject({ status: 'retry', backoffSeconds: 1 });
   });
 
   it('[Q-5] makes a dead letter after the last attempt, and at once after a permanent failure', async () => {
@@ -186,6 +202,17 @@ describe('executeJob', () => {
       attempt.checkDeadline(attempt.startedMs + 30_000);
       expect(await execution).toMatchObject({
         outcome: { status: 'retry', error: 'The handler did not end within 30 s.' },
+      });
+    });
+
+    it('keeps to the deadline that the job asks for itself', async () => {
+      const options = { timeoutSeconds: 90 };
+      const { attempt, execution } = begin([job('test', forever, 30)], { options });
+      attempt.checkDeadline(attempt.startedMs + 89_999);
+      expect(attempt.signal.aborted).toBe(false);
+      attempt.checkDeadline(attempt.startedMs + 90_000);
+      expect(await execution).toMatchObject({
+        outcome: { error: 'The handler did not end within 90 s.' },
       });
     });
 

@@ -83,4 +83,5 @@ const toClaimedJob = (row: Row): ClaimedJob => ({
   priority: row['priority'] as ClaimedJob['priority'],
   traceId: row['trace_id'] as ClaimedJob['traceId'],
   organizationId: row['organization_id'] as ClaimedJob['organizationId'],
+  options: null,
 });
