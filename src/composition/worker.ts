@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { createWorker } from '#src/adapters/inbound/worker/worker.ts';
 import { queueMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
+import { queueMaintenance } from '#src/adapters/outbound/postgres/queue-maintenance.ts';
 import { postgresQueueEvents } from '#src/adapters/outbound/postgres/queue-events.ts';
 import { postgresWorkerQueue } from '#src/adapters/outbound/postgres/worker-queue.ts';
 import { createWebhookSender } from '#src/adapters/outbound/webhook/sender.ts';
@@ -26,6 +27,15 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
     connectTimeoutMs: config.DRAGONFLY_WEBHOOK_CONNECT_TIMEOUT,
     responseTimeoutMs: config.DRAGONFLY_WEBHOOK_RESPONSE_TIMEOUT,
   });
+  const id = `worker-${randomUUID()}`;
+  const maintenance = queueMaintenance(pool, {
+    onDropped(partitions) {
+      logger.info({ partitions }, 'finished jobs dropped');
+    },
+    onError(error) {
+      logger.warn({ error }, 'queue not maintained, tried again in an hour');
+    },
+  });
   const worker = createWorker(
     {
       concurrency: config.DRAGONFLY_WORKER_CONCURRENCY,
@@ -37,12 +47,14 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
     },
     {
       queue: postgresWorkerQueue(pool, {
-        id: `worker-${randomUUID()}`,
+        id,
         hostname: hostname(),
         deadAfterMs: config.DRAGONFLY_WORKER_DEAD_AFTER,
       }),
       events: postgresQueueEvents({
         url: config.DRAGONFLY_WORKER_DATABASE_URL,
+        workerId: id,
+        types: [...jobRegistry.keys()],
         probeIntervalMs: config.DRAGONFLY_WORKER_LISTEN_PROBE_INTERVAL,
         probeTimeoutMs: config.DRAGONFLY_DATABASE_STATEMENT_TIMEOUT,
         onError: (error) => {
@@ -60,10 +72,12 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
   return {
     async start() {
       await worker.start();
+      maintenance.start();
       return {};
     },
     drain: () => worker.drain(),
     async close() {
+      maintenance.stop();
       await webhooks.close();
       await pool.end();
     },

@@ -1,5 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { QueueEvents, Report, WorkerQueue } from '#src/application/worker/ports.ts';
+import type {
+  QueueEventHandlers,
+  QueueEvents,
+  Report,
+  WorkerCommand,
+  WorkerQueue,
+} from '#src/application/worker/ports.ts';
 import { DomainError } from '#src/domain/errors.ts';
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
 import type { Outcome } from '#src/domain/jobs/outcome.ts';
@@ -18,13 +24,31 @@ export function scriptedQueue() {
   const claims: number[] = [];
   const batches: number[] = [];
   const beats: string[] = [];
+  const named: string[][] = [];
   const script: {
     fail: (call: Call, reports: readonly Report[]) => Error | undefined;
     answerAfterMs: number;
-  } = { fail: () => undefined, answerAfterMs: 0 };
+    /** Most jobs that a claim brings, whatever it asks for. */
+    claimAtMost: number;
+    /** What each beat brings. */
+    command: WorkerCommand;
+    /** Called when the worker has said whether it is idle. */
+    onIdle: (idle: boolean) => void;
+    onClaimed: (job: ClaimedJob) => void;
+    onReported: (report: Report) => void;
+  } = {
+    fail: () => undefined,
+    answerAfterMs: 0,
+    claimAtMost: Infinity,
+    command: 'run',
+    onIdle: () => {},
+    onClaimed: () => {},
+    onReported: () => {},
+  };
   let claiming = 0;
   let mostClaimsAtOnce = 0;
-  let handlers: Parameters<QueueEvents['start']>[0] | undefined;
+  let handlers: QueueEventHandlers | undefined;
+  const idle: boolean[] = [];
 
   async function answer(call: Call, reports: readonly Report[] = []): Promise<void> {
     calls.push(call);
@@ -42,24 +66,34 @@ export function scriptedQueue() {
       mostClaimsAtOnce = Math.max(mostClaimsAtOnce, (claiming += 1));
       await answer('claim').finally(() => (claiming -= 1));
       claims.push(limit);
-      return offered.splice(0, limit);
+      const claimed = offered.splice(0, Math.min(limit, script.claimAtMost));
+      claimed.forEach(script.onClaimed);
+      return claimed;
     },
     async complete(reports) {
       await answer('complete', reports);
       batches.push(reports.length);
       const stored = reports.filter(({ job }) => !lost.has(job.leaseToken));
       for (const { job, outcome } of stored) outcomes.set(job.id, outcome);
+      reports.forEach(script.onReported);
       return new Set(stored.map(({ job }) => job.id));
     },
-    async beat(status, leaseTokens) {
+    async beat(status, leases) {
+      const { command } = script;
       await answer('beat');
       beats.push(status);
-      return new Set(leaseTokens.filter((token) => lost.has(token)));
+      const tokens = leases.map(({ leaseToken }) => leaseToken);
+      named.push(tokens);
+      return { lost: new Set(tokens.filter((token) => lost.has(token))), command };
     },
   };
 
   const events: QueueEvents = {
     start: (given) => (handlers = given),
+    setIdle(now) {
+      idle.push(now);
+      script.onIdle(now);
+    },
     stop: () => (handlers = undefined),
   };
 
@@ -75,7 +109,11 @@ export function scriptedQueue() {
     batches,
     /** Statuses of the beats that arrived. */
     beats,
+    /** Leases that each of them named. */
+    named,
     mostClaimsAtOnce: (): number => mostClaimsAtOnce,
+    /** What the worker said of itself, one after the other. */
+    idle,
     /** Whether somebody listens for notifications. */
     listened: (): boolean => handlers !== undefined,
     /** What the next claims bring; the worker is told, unless `notify` is false. */
@@ -93,10 +131,11 @@ export function scriptedQueue() {
         leaseToken: randomUUID(),
         traceId: randomBytes(16).toString('hex'),
         organizationId: null,
+        options: null,
         ...job,
       };
       offered.push(offer);
-      if (notify) handlers?.onReady();
+      if (notify) handlers?.onReady(type);
       return offer;
     },
     outcomeOf: ({ id }: ClaimedJob): Outcome | undefined => outcomes.get(id),
@@ -109,6 +148,11 @@ export function scriptedQueue() {
     cancel({ leaseToken }: ClaimedJob): void {
       lost.add(leaseToken);
       handlers?.onCancelled(leaseToken);
+    },
+    /** As when the database notifies the worker. */
+    tell: (): QueueEventHandlers => {
+      if (!handlers) throw new Error('Nobody listens.');
+      return handlers;
     },
   };
 }

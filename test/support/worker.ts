@@ -50,7 +50,14 @@ export function workerOn(
     { ...OPTIONS, ...options },
     {
       queue: decorate(postgresWorkerQueue(pool, { id, hostname: 'test', deadAfterMs: DEAD_AFTER_MS })),
-      events: postgresQueueEvents({ url, probeIntervalMs: 10_000, probeTimeoutMs: 1000, onError: () => {} }),
+      events: postgresQueueEvents({
+        url,
+        workerId: id,
+        types: definitions.map(({ type }) => type),
+        probeIntervalMs: 10_000,
+        probeTimeoutMs: 1000,
+        onError: () => {},
+      }),
       registry: registryOf(definitions),
       ports: {
         webhooks: {

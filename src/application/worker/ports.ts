@@ -1,9 +1,11 @@
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
 import type { Outcome } from '#src/domain/jobs/outcome.ts';
 
+/** What is kept of a job when it has ended: not its payload, which may be large. */
+export type ReportedJob = Pick<ClaimedJob, 'id' | 'type' | 'leaseToken' | 'attempt' | 'traceId'>;
+
 export interface Report {
-  /** Without its payload, which may be large and is of no use any more. */
-  readonly job: Omit<ClaimedJob, 'payload'>;
+  readonly job: ReportedJob;
   readonly outcome: Outcome;
 }
 
@@ -22,16 +24,47 @@ export interface WorkerQueue {
    * @throws Contended
    */
   complete(reports: readonly Report[]): Promise<Set<string>>;
-  /** The lease tokens that this worker holds no longer. */
-  beat(status: 'running' | 'stopped', leaseTokens: readonly string[]): Promise<Set<string>>;
+  /** A sign of life that names all jobs this worker has. */
+  beat(status: 'running' | 'stopped', leases: readonly ClaimedLease[]): Promise<Beat>;
 }
 
-/**
- * Says when a look into the queue is worth while, and the attempt on which lease was cancelled. Lost messages are allowed,
- * and so are late ones.
- */
+/** A job that a worker has, by the claim that gave it. */
+export type ClaimedLease = Pick<ClaimedJob, 'id' | 'leaseToken'>;
+
+export interface Beat {
+  /** Tokens of the leases that this worker holds no longer. */
+  readonly lost: ReadonlySet<string>;
+  readonly command: WorkerCommand;
+}
+
+/** What operators ask of a worker: to take jobs, to take no more but stay, to shut down. */
+export type WorkerCommand = 'run' | 'drain' | 'stop';
+
+/** Which jobs must not be begun now. */
+export interface QueuePause {
+  /** Undefined: of all types. */
+  readonly type: string | undefined;
+  /** Undefined: of all organisations. */
+  readonly organizationId: string | undefined;
+}
+
+/** Lost messages are allowed, and so are late ones: each only says sooner what a look, a beat or a report would say. */
+export interface QueueEventHandlers {
+  /** A look into the queue is worth while. @param type of what was queued, undefined when it may be any */
+  readonly onReady: (type?: string) => void;
+  /** The attempt on this lease was cancelled. */
+  readonly onCancelled: (leaseToken: string) => void;
+  readonly onPaused: (pause: QueuePause) => void;
+  readonly onCommand: (command: WorkerCommand) => void;
+}
+
 export interface QueueEvents {
   /** Listens as soon as it can, and from then on. */
-  start(handlers: { onReady: () => void; onCancelled: (leaseToken: string) => void }): void;
+  start(handlers: QueueEventHandlers): void;
+  /**
+   * Whether `onReady` is wanted; until it is first called, it is not. Fulfils when whoever queues from now on sees it. Never
+   * rejects: what cannot be said now is said, and `onReady` called, when it listens again.
+   */
+  setIdle(idle: boolean): Promise<void> | void;
   stop(): void;
 }

@@ -20,15 +20,6 @@ export type Timestamp = string;
 
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
 
-/** What a job does otherwise than its type says. */
-export interface JobOptions {
-  /** Deadline of one attempt. */
-  readonly timeoutSeconds?: number;
-  readonly initialDelaySeconds?: number;
-  readonly factor?: number;
-  readonly maxDelaySeconds?: number;
-}
-
 export interface Job {
   readonly id: string;
   readonly type: string;
@@ -45,6 +36,16 @@ export interface Job {
   readonly traceId: string;
 }
 
+/** What one job asks for in place of what its type has. */
+export interface JobOptions {
+  /** Deadline of one attempt. */
+  readonly timeoutSeconds?: number;
+  /** The back-off, as in RetryPolicy. */
+  readonly initialDelaySeconds?: number;
+  readonly factor?: number;
+  readonly maxDelaySeconds?: number;
+}
+
 /** A job as a worker holds it: the right to one attempt. */
 export interface ClaimedJob {
   readonly id: string;
@@ -56,6 +57,7 @@ export interface ClaimedJob {
   readonly priority: number;
   readonly traceId: string;
   readonly organizationId: string | null;
+  readonly options: JobOptions | null;
 }
 
 /** The queue of one type, as one organisation sees it. */

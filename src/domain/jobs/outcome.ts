@@ -18,14 +18,15 @@ export function outcomeOfFailure(
   random: number,
 ): Outcome {
   if (error instanceof NotAttempted) {
-    return {
-      status: 'released',
-      backoffSeconds: Math.min(error.afterSeconds * (1 + random), policy.maxDelaySeconds),
-    };
+    return { status: 'released', backoffSeconds: asked(error.afterSeconds * (1 + random), policy) };
   }
   const text = describeFailure(error);
   if (error instanceof PermanentFailure || attempt >= maxAttempts) return { status: 'failed', error: text };
   const backoff = backoffSeconds(policy, attempt, random);
-  const asked = error instanceof RetryLater ? Math.min(error.afterSeconds, policy.maxDelaySeconds) : 0;
-  return { status: 'retry', error: text, backoffSeconds: Math.max(backoff, asked) };
+  const later = error instanceof RetryLater ? asked(error.afterSeconds, policy) : 0;
+  return { status: 'retry', error: text, backoffSeconds: Math.max(backoff, later) };
 }
+
+/** A handler may have calculated it from what a stranger sent: what is no time is no wait. */
+const asked = (seconds: number, { maxDelaySeconds }: RetryPolicy): number =>
+  Number.isNaN(seconds) ? 0 : Math.min(Math.max(seconds, 0), maxDelaySeconds);

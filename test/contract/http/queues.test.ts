@@ -22,6 +22,7 @@ it('GET /v1/queues has every type, also one without jobs', async () => {
     depth: 0,
     scheduled: 0,
     processing: 0,
+    failed: 0,
     oldest_age_seconds: null,
     paused: false,
   });
@@ -41,6 +42,7 @@ it('POST /v1/queues/{type}/pause holds the organisation’s jobs back until resu
     depth: 1,
     scheduled: 1,
     processing: 0,
+    failed: 0,
     oldest_age_seconds: expect.any(Number),
     paused: true,
   });

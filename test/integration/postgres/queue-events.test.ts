@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, expect, it } from 'vitest';
 import { postgresQueueEvents } from '#src/adapters/outbound/postgres/queue-events.ts';
+import { leaseTokenOf } from '#src/adapters/outbound/postgres/worker-queue.ts';
+import type { QueuePause, WorkerCommand } from '#src/application/worker/ports.ts';
 import { testDatabase } from '../../support/database.ts';
 import { tcpProxy } from '../../support/tcp-proxy.ts';
 
@@ -12,20 +14,33 @@ const api = new Client({ connectionString: database.urls.api });
 await api.connect();
 const worker = new Client({ connectionString: database.urls.worker });
 await worker.connect();
+const admin = new Client({ connectionString: database.urls.admin });
+await admin.connect();
 const proxy = await tcpProxy(database.urls.worker);
 const errors: unknown[] = [];
 const cancelled: string[] = [];
+const pauses: QueuePause[] = [];
+const commands: WorkerCommand[] = [];
 let ready = 0;
 const events = postgresQueueEvents({
   url: proxy.url,
+  workerId: 'worker-1',
+  types: ['a'],
   probeIntervalMs: PROBE_MS,
   probeTimeoutMs: PROBE_MS,
   onError: (error) => errors.push(error),
 });
-events.start({ onReady: () => (ready += 1), onCancelled: (leaseToken) => cancelled.push(leaseToken) });
+events.start({
+  onReady: () => (ready += 1),
+  onCancelled: (leaseToken) => cancelled.push(leaseToken),
+  onPaused: (pause) => pauses.push(pause),
+  onCommand: (command) => commands.push(command),
+});
+await events.setIdle(true);
 afterAll(async () => {
   events.stop();
   await worker.end();
+  await admin.end();
   await api.end();
   await proxy.close();
 });
@@ -59,9 +74,32 @@ it('[Q-5] hears the lease of an attempt that was cancelled, and nothing of a job
     `select job_id, lease_token from ops.claim_jobs('{a}', 10, 30, 'worker-1')`,
   );
   await api.query('select ops.cancel_job($1)', [id]);
-  const leaseToken = rows.find((row) => row['job_id'] === id)?.['lease_token'];
-  expect(leaseToken).toBeDefined();
-  await expect.poll(() => cancelled).toEqual([leaseToken]);
+  const claim = rows.find((row) => row['job_id'] === id)?.['lease_token'] ?? '';
+  await expect.poll(() => cancelled).toEqual([leaseTokenOf(id, claim)]);
+});
+
+it('is not woken while it is busy', async () => {
+  await events.setIdle(false);
+  const before = ready;
+  await queueJob();
+  await sleep(50);
+  expect(ready).toBe(before);
+  await events.setIdle(true);
+});
+
+it('hears which jobs must wait, and what it is asked to do itself', async () => {
+  await admin.query("select ops.pause_queue('a'), ops.freeze_queues()");
+  await expect
+    .poll(() => pauses)
+    .toEqual([
+      { type: 'a', organizationId: undefined },
+      { type: undefined, organizationId: undefined },
+    ]);
+  await admin.query("select ops.unfreeze_queues(), ops.resume_queue('a')");
+  for (const id of ['worker-1', 'worker-2'])
+    await admin.query("select ops.register_heartbeat($1, 'test')", [id]);
+  await admin.query("select ops.command_worker('worker-2', 'stop'), ops.command_worker('worker-1', 'drain')");
+  await expect.poll(() => commands).toEqual(['drain']);
 });
 
 it.for([

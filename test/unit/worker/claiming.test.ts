@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { CLAIM_LIMIT } from '#src/adapters/inbound/worker/prefetch.ts';
+import { CLAIM_LIMIT, MEMORY_WAIT_LIMIT_MS } from '#src/adapters/inbound/worker/prefetch.ts';
 import { busy, job, pass, settled, workerOn } from './setup.ts';
 
 beforeEach(() => {
@@ -75,12 +75,88 @@ it('never has two claims under way, and never runs more jobs than it may', async
 it('claims ahead for quick handlers, so that a claim carries many jobs, though never more than fit', async () => {
   const { worker, offer, claims, script } = workerOn([quick], { concurrency: 10 });
   script.answerAfterMs = 5;
+  for (let n = 0; n < 10_000; n += 1) offer('quick', { notify: false });
   await settled(worker.start());
-  for (let n = 0; n < 2000; n += 1) offer('quick');
   await pass(2000);
   expect(Math.max(...claims)).toBe(CLAIM_LIMIT);
   expect(claims.length).toBeLessThan(60);
   await settled(worker.drain());
+});
+
+it('claims the next batch while half of the last one is still there, so that no slot waits for it', async () => {
+  let running = 0;
+  const tick = job('tick', async (_payload, { signal }) => {
+    running += 1;
+    return await busy(1, signal).finally(() => (running -= 1));
+  });
+  const { worker, offer, script, claims } = workerOn([tick], { concurrency: 20 });
+  script.answerAfterMs = 15;
+  for (let n = 0; n < 5000; n += 1) offer('tick', { notify: false });
+  await settled(worker.start());
+  await pass(150);
+  const before = claims.length;
+  let least = running;
+  for (let n = 0; n < 50; n += 1) {
+    await pass(1);
+    least = Math.min(least, running);
+  }
+  expect(least).toBe(20);
+  expect(Math.min(...claims.slice(before))).toBeGreaterThanOrEqual(CLAIM_LIMIT / 2);
+  await settled(worker.drain());
+});
+
+it('lets no job wait in its memory for longer than it may, whatever quick and slow ones come', async () => {
+  const since = new Map<string, number>();
+  const waits: number[] = [];
+  const out = (id: string): void => {
+    waits.push(performance.now() - (since.get(id) ?? NaN));
+  };
+  const mixed = job('mixed', async (payload, { jobId, signal }) => {
+    out(jobId);
+    return await busy(Number(payload), signal);
+  });
+  const { worker, offer, script, stateOf } = workerOn([mixed], { concurrency: 4 });
+  script.onClaimed = (job) => since.set(job.id, performance.now());
+  script.onReported = ({ job, outcome }) => {
+    if (outcome.status !== 'released') return;
+    out(job.id);
+    offer('mixed', { id: job.id, payload: 1 });
+  };
+  // Long enough quick ones to be fetched ahead, then slow ones in between.
+  const offered = Array.from({ length: 1500 }, (_, n) =>
+    offer('mixed', { payload: n > 800 && n % 20 === 0 ? 1000 : 1, notify: false }),
+  );
+  await settled(worker.start());
+  await pass(20_000);
+  expect(new Set(offered.map(stateOf))).toEqual(new Set(['completed']));
+  waits.sort((a, b) => a - b);
+  expect(waits.length).toBeGreaterThan(offered.length);
+  expect(waits.at(-1)).toBeLessThan(MEMORY_WAIT_LIMIT_MS);
+  await settled(worker.drain());
+});
+
+it('lets timers and sockets have their turns, though no handler ever waits', async () => {
+  vi.useRealTimers();
+  let turn = 0;
+  const count = (): void => {
+    turn += 1;
+    counting = setImmediate(count);
+  };
+  let counting = setImmediate(count);
+  const seen: number[] = [];
+  const greedy = job('greedy', async () => {
+    seen.push(turn);
+    const until = performance.now() + 1;
+    while (performance.now() < until);
+    return null;
+  });
+  const { worker, offer, outcomeOf } = workerOn([greedy], { concurrency: 1000 });
+  const offered = Array.from({ length: 100 }, () => offer('greedy', { notify: false }));
+  await worker.start();
+  await vi.waitUntil(() => offered.every(outcomeOf), 10_000);
+  clearImmediate(counting);
+  expect(new Set(seen).size).toBeGreaterThan(3);
+  await worker.drain();
 });
 
 it('starts the most urgent of what it has first, though it came last', async () => {

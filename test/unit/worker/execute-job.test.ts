@@ -1,10 +1,12 @@
-import { type JobHandling, executeJob } from '#src/application/worker/execute-job.ts';
+import { setImmediate } from 'node:timers/promises';
+import type { Attempt } from '#src/application/worker/attempt.ts';
+import { type Execution, type JobHandling, executeJob } from '#src/application/worker/execute-job.ts';
 import { type AbortReason, JobAborted } from '#src/application/worker/job-aborted.ts';
 import { registryOf } from '#src/application/jobs/registry.ts';
 import { type JobDefinition, defineJob } from '#src/application/jobs/define-job.ts';
 import { NotAttempted, PermanentFailure, RetryLater } from '#src/domain/jobs/failure.ts';
 import type { ClaimedJob, JsonValue } from '#src/domain/jobs/job.ts';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { job, unusedPorts } from './setup.ts';
 
@@ -18,6 +20,7 @@ const claimed: ClaimedJob = {
   priority: 0,
   traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
   organizationId: null,
+  options: null,
 };
 
 const TRACEPARENT = `00-${claimed.traceId}-00f067aa0ba902b7-01`;
@@ -27,16 +30,19 @@ const handling = (...definitions: JobDefinition[]): JobHandling => ({
   ports: unusedPorts,
 });
 
-const execute = async (
-  handler: JobDefinition['handler'],
-  { signal = new AbortController().signal, ...change }: Partial<ClaimedJob> & { signal?: AbortSignal } = {},
-) =>
-  await executeJob(
-    handling(job('test', handler, 30)),
-    { ...claimed, ...change },
-    { signal, traceparent: TRACEPARENT },
-    () => 0,
-  );
+/** One attempt, and what comes of it. */
+function begin(
+  definitions: readonly JobDefinition[],
+  change: Partial<ClaimedJob> = {},
+): { attempt: Attempt; execution: Promise<Execution> } {
+  const ended = Promise.withResolvers<Execution>();
+  const job = { ...claimed, ...change };
+  const attempt = executeJob(handling(...definitions), job, TRACEPARENT, ended.resolve, () => 0);
+  return { attempt, execution: ended.promise };
+}
+
+const execute = async (handler: JobDefinition['handler'], change?: Partial<ClaimedJob>) =>
+  await begin([job('test', handler, 30)], change).execution;
 
 const returning = async (value: unknown) => await execute(async () => value as JsonValue);
 
@@ -47,9 +53,8 @@ const failWith = (error: Error) => async (): Promise<never> => {
 };
 
 const abortedWith = async (reason: AbortReason) => {
-  const controller = new AbortController();
-  const execution = execute(forever, { signal: controller.signal });
-  controller.abort(new JobAborted(reason));
+  const { attempt, execution } = begin([job('test', forever)]);
+  attempt.abort(new JobAborted(reason));
   return await execution;
 };
 
@@ -94,6 +99,14 @@ describe('executeJob', () => {
     expect(error).toMatchObject({ message: 'No answer.', cause });
   });
 
+  it('retries with the back-off that the job asks for itself, and the rest of its type', async () => {
+    const failing = failWith(new Error('No.'));
+    const { outcome } = await execute(failing, { attempt: 2, options: { initialDelaySeconds: 10 } });
+    expect(outcome).toMatchObject({ status: 'retry', backoffSeconds: 1 });
+    const options = { initialDelaySeconds: 10, factor: 3, maxDelaySeconds: 100 };
+    expect((await execute(failing, { attempt: 2, options })).outcome).toMatchObject({ backoffSeconds: 15 });
+  });
+
   it('retries when a handler throws before its first await', async () => {
     const { outcome } = await execute(() => {
       throw new Error('At once.');
@@ -109,6 +122,13 @@ describe('executeJob', () => {
   it('gives the job back for as long as it was told when the handler did not even begin', async () => {
     const { outcome } = await execute(failWith(new NotAttempted('Left alone.', 1.5)), { attempt: 3 });
     expect(outcome).toEqual({ status: 'released', backoffSeconds: 1.5 });
+  });
+
+  it.each([NaN, -1])('takes a wait of %d s for none', async (seconds) => {
+    const { outcome } = await execute(failWith(new NotAttempted('Left alone.', seconds)));
+    expect(outcome).toEqual({ status: 'released', backoffSeconds: 0 });
+    const { outcome: later } = await execute(failWith(new RetryLater('Later.', seconds)));
+    expect(later).toMatchObject({ status: 'retry', backoffSeconds: 1 });
   });
 
   it('[Q-5] makes a dead letter after the last attempt, and at once after a permanent failure', async () => {
@@ -131,25 +151,17 @@ describe('executeJob', () => {
       timeoutSeconds: 1,
       handler: async () => null,
     });
-    const attempt = { signal: new AbortController().signal, traceparent: TRACEPARENT };
-    expect((await executeJob(handling(strict), claimed, attempt)).outcome).toMatchObject({
+    expect((await begin([strict]).execution).outcome).toMatchObject({
       status: 'failed',
       error: expect.stringContaining('The payload is invalid') as string,
     });
-    expect((await executeJob(handling(), claimed, attempt)).outcome).toEqual({
+    expect((await begin([]).execution).outcome).toEqual({
       status: 'failed',
       error: 'This worker has no handler for test.',
     });
   });
 
   describe('when it is ended from outside', () => {
-    beforeEach(() => {
-      vi.useFakeTimers();
-    });
-    afterEach(() => {
-      vi.useRealTimers();
-    });
-
     it('has nothing to report of a cancelled job or a lost lease', async () => {
       expect(await abortedWith('cancelled')).toMatchObject({ outcome: undefined, aborted: 'cancelled' });
       expect(await abortedWith('lease_lost')).toMatchObject({ outcome: undefined, aborted: 'lease_lost' });
@@ -160,51 +172,74 @@ describe('executeJob', () => {
       expect(await abortedWith('no_heartbeat')).toMatchObject({ outcome: { status: 'retry' } });
     });
 
-    it('does not start a job whose signal is aborted already', async () => {
-      const handler = vi.fn<JobDefinition['handler']>(async () => null);
-      const signal = AbortSignal.abort(new JobAborted('drain'));
-      expect(await execute(handler, { signal })).toMatchObject({ outcome: { status: 'released' } });
-      expect(handler).not.toHaveBeenCalled();
+    it('counts the end from outside, whatever the handler does then', async () => {
+      const unhandled = vi.fn<() => void>();
+      process.on('unhandledRejection', unhandled);
+      const late = Promise.withResolvers<never>();
+      const { attempt, execution } = begin([job('test', async () => await late.promise)]);
+      attempt.abort(new JobAborted('cancelled'));
+      late.reject(new Error('Too late.'));
+      expect(await execution).toMatchObject({ outcome: undefined, aborted: 'cancelled' });
+      await setImmediate();
+      process.off('unhandledRejection', unhandled);
+      expect(unhandled).not.toHaveBeenCalled();
     });
 
-    it('ends at the deadline even if the handler ignores its signal and rejects later', async () => {
-      const late: string[] = [];
-      const unhandled = (): void => {
-        late.push('unhandled');
-      };
-      process.on('unhandledRejection', unhandled);
-      const execution = execute(async () => {
-        const { promise, reject } = Promise.withResolvers<never>();
-        setTimeout(() => {
-          late.push('rejected');
-          reject(new Error('Too late.'));
-        }, 31_000);
-        return await promise;
-      });
-      await vi.advanceTimersByTimeAsync(30_000);
+    it('counts the end of the handler, if that came first', async () => {
+      const { attempt, execution } = begin([job('test', async () => 'done')]);
+      expect(await execution).toEqual({ outcome: { status: 'completed', result: 'done' } });
+      attempt.abort(new JobAborted('cancelled'));
+      expect(attempt.signal.aborted).toBe(false);
+    });
+
+    it('ends at the deadline, even if the handler ignores its signal', async () => {
+      const { attempt, execution } = begin([job('test', forever, 30)]);
+      const ended = vi.fn<() => void>();
+      void execution.then(ended);
+      attempt.checkDeadline(attempt.startedMs + 29_999);
+      await setImmediate();
+      expect(ended).not.toHaveBeenCalled();
+      attempt.checkDeadline(attempt.startedMs + 30_000);
       expect(await execution).toMatchObject({
         outcome: { status: 'retry', error: 'The handler did not end within 30 s.' },
       });
-      await vi.advanceTimersByTimeAsync(2000);
-      vi.useRealTimers();
-      await new Promise((resolve) => {
-        setTimeout(resolve, 10);
-      });
-      process.off('unhandledRejection', unhandled);
-      expect(late).toEqual(['rejected']);
     });
 
-    it('tells the handler of the deadline by its signal, and leaves no timer behind', async () => {
-      let reason: unknown;
-      const execution = execute(async (_payload, { signal }) => {
-        signal.addEventListener('abort', () => (reason = signal.reason));
-        return await forever();
+    it('keeps to the deadline that the job asks for itself', async () => {
+      const options = { timeoutSeconds: 90 };
+      const { attempt, execution } = begin([job('test', forever, 30)], { options });
+      attempt.checkDeadline(attempt.startedMs + 89_999);
+      expect(attempt.signal.aborted).toBe(false);
+      attempt.checkDeadline(attempt.startedMs + 90_000);
+      expect(await execution).toMatchObject({
+        outcome: { error: 'The handler did not end within 90 s.' },
       });
-      await vi.advanceTimersByTimeAsync(30_000);
-      await execution;
-      expect(reason).toMatchObject({ message: 'The handler did not end within 30 s.' });
-      await execute(async () => null);
-      expect(vi.getTimerCount()).toBe(0);
+    });
+
+    it('tells the handler by its signal, whenever the handler asks for it', async () => {
+      const early = vi.fn<(reason: unknown) => void>();
+      const late = Promise.withResolvers<Error>();
+      const goOn = Promise.withResolvers<void>();
+      const { attempt } = begin([
+        job('test', async (_payload, context) => {
+          await goOn.promise;
+          late.resolve(context.signal.reason as Error);
+          return null;
+        }),
+      ]);
+      const { attempt: other } = begin([
+        job('test', async (_payload, { signal }) => {
+          signal.addEventListener('abort', () => {
+            early(signal.reason);
+          });
+          return await forever();
+        }),
+      ]);
+      const reason = new JobAborted('drain');
+      for (const one of [attempt, other]) one.abort(reason);
+      goOn.resolve();
+      expect(early).toHaveBeenCalledExactlyOnceWith(reason);
+      expect(await late.promise).toBe(reason);
     });
   });
 });

@@ -117,3 +117,21 @@ it('[Q-6] aborts all jobs itself when it could not beat for so long, and works a
   expect([offered, next].map(stateOf)).toEqual(['retry', 'completed']);
   await settled(worker.drain());
 });
+
+it('ends jobs at their deadlines, a little late at most, also those that ignore their signals', async () => {
+  const deaf = job('deaf', async () => await busy(3600_000, new AbortController().signal), 2);
+  const { worker, offer, outcomeOf } = workerOn([deaf]);
+  await settled(worker.start());
+  const first = offer('deaf');
+  await pass(1000);
+  const second = offer('deaf');
+  await pass(990);
+  expect(outcomeOf(first)).toBeUndefined();
+  await pass(120);
+  const late = { status: 'retry', error: 'The handler did not end within 2 s.' };
+  expect(outcomeOf(first)).toMatchObject(late);
+  expect(outcomeOf(second)).toBeUndefined();
+  await pass(1000);
+  expect(outcomeOf(second)).toMatchObject(late);
+  await settled(worker.drain());
+});

@@ -87,16 +87,59 @@ it('stores the other outcomes when the database refuses one, and reports that on
   await settled(worker.drain());
 });
 
-it('gives up on an outcome whose replacement is refused too, and goes on', async () => {
-  const { worker, offer, script, stateOf, logged } = workerOn([echo], { concurrency: 4 });
-  const bad = offer('echo');
+it('[Q-3] never gives up an outcome that is refused in every form, and goes on with the others', async () => {
+  const { worker, offer, script, calls, named, batches, outcomeOf, stateOf, logged } = workerOn([echo], {
+    concurrency: 4,
+    heartbeatIntervalMs: 10_000,
+  });
+  const refused = offer('echo', { payload: 'kept' });
   script.fail = (_call, reports) =>
-    reports.some(({ job }) => job.id === bad.id) ? new Error('invalid input syntax') : undefined;
+    reports.some(({ job }) => job.id === refused.id) ? new Error('function does not exist') : undefined;
   const good = Array.from({ length: 5 }, () => offer('echo'));
   await settled(worker.start());
   await pass(100);
   expect(new Set(good.map(stateOf))).toEqual(new Set(['completed']));
-  expect(logged('job outcome dropped')).toMatchObject([{ level: 'error', job_id: bad.id }]);
+  await pass(60_000);
+  const tries = logged('the database refused what the worker asked');
+  expect(tries).toHaveLength(calls.filter((call) => call === 'complete').length - batches.length);
+  expect(tries.at(-1)).toMatchObject({ level: 'error', job_id: refused.id, operation: 'complete' });
+  expect(tries.length).toBeGreaterThan(8);
+  expect(tries.length).toBeLessThan(20);
+  expect(named.at(-1)).toEqual([refused.leaseToken]);
+  script.fail = () => undefined;
+  await pass(30_000);
+  expect(outcomeOf(refused)).toEqual({ status: 'completed', result: 'kept' });
+  await settled(worker.drain());
+});
+
+it('[Q-3] says at its end that an outcome was refused to the last', async () => {
+  const { worker, offer, script, stateOf, logged } = workerOn([echo]);
+  const refused = offer('echo');
+  script.fail = (call) => (call === 'complete' ? new Error('function does not exist') : undefined);
+  await settled(worker.start());
+  await pass(100);
+  await settled(worker.drain());
+  expect(stateOf(refused)).toBe('claimed');
+  expect(logged('outcomes not reported: their jobs return when this worker counts as dead')).toMatchObject([
+    { unreported: 1 },
+  ]);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+it('finds the one outcome of a large batch that is refused by few statements', async () => {
+  const { worker, offer, script, calls, batches, outcomeOf } = workerOn([echo], { concurrency: 1000 });
+  script.fail = (_call, reports) =>
+    reports.some(({ outcome }) => outcome.status === 'completed' && outcome.result === 'bad')
+      ? new Error('invalid input syntax')
+      : undefined;
+  const offered = Array.from({ length: 1000 }, (_, n) =>
+    offer('echo', { payload: n === 700 ? 'bad' : 'good', notify: false }),
+  );
+  await settled(worker.start());
+  await pass(1000);
+  expect(batches.reduce((sum, size) => sum + size, 0)).toBe(1000);
+  expect(calls.filter((call) => call === 'complete').length).toBeLessThan(80);
+  expect(offered.filter((one) => outcomeOf(one)?.status === 'failed')).toEqual([offered[700]]);
   await settled(worker.drain());
 });
 

@@ -63,6 +63,7 @@ export function workerOn(definitions: readonly JobDefinition[], options: Partial
   const lines: Record<string, unknown>[] = [];
   const spans: RecordedSpan[] = [];
   const metrics = new Registry();
+  let stopsAsked = 0;
   const worker = createWorker(
     { ...DEFAULTS, ...options },
     {
@@ -71,6 +72,7 @@ export function workerOn(definitions: readonly JobDefinition[], options: Partial
       registry: registryOf(definitions),
       ports: unusedPorts,
       metrics,
+      onStop: () => (stopsAsked += 1),
       tracing: { startSpan: recordTo(spans) },
       logger: pino(
         { level: 'debug', base: null, errorKey: 'error', formatters: { level: (level) => ({ level }) } },
@@ -84,6 +86,8 @@ export function workerOn(definitions: readonly JobDefinition[], options: Partial
     metrics,
     spans,
     lines,
+    /** How often the worker asked for the end of its process. */
+    stopsAsked: (): number => stopsAsked,
     logged: (message: string): Record<string, unknown>[] => lines.filter(({ msg }) => msg === message),
   };
 }

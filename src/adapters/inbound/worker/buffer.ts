@@ -1,6 +1,6 @@
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
 
-export interface Buffered {
+interface Buffered {
   readonly job: ClaimedJob;
   /** When the job came into this process, by the monotonic clock. */
   readonly sinceMs: number;
@@ -14,19 +14,20 @@ export interface BufferOptions {
 
 /** Claimed jobs that wait for a slot, most urgent first, and not for long: another worker may have a slot for them. */
 export function createBuffer({ maxWaitMs, onOverdue }: BufferOptions) {
+  /** The next one is the last: to take it moves no other. */
   let waiting: Buffered[] = [];
   let timer: NodeJS.Timeout | undefined;
 
   function remove(fits: (buffered: Buffered) => boolean): ClaimedJob[] {
     const removed = waiting.filter(fits);
-    waiting = waiting.filter((buffered) => !fits(buffered));
+    if (removed.length > 0) waiting = waiting.filter((buffered) => !fits(buffered));
     return removed.map(({ job }) => job);
   }
 
   /** One timer at a time, for what is oldest now; when it fires, the next one is set for what is oldest then. */
   function watch(): void {
     if (timer !== undefined || waiting.length === 0) return;
-    const oldestMs = Math.min(...waiting.map(({ sinceMs }) => sinceMs));
+    const oldestMs = waiting.reduce((oldest, { sinceMs }) => Math.min(oldest, sinceMs), Infinity);
     timer = setTimeout(
       () => {
         timer = undefined;
@@ -41,13 +42,14 @@ export function createBuffer({ maxWaitMs, onOverdue }: BufferOptions) {
 
   return {
     size: (): number => waiting.length,
-    leaseTokens: (): string[] => waiting.map(({ job }) => job.leaseToken),
+    jobs: (): ClaimedJob[] => waiting.map(({ job }) => job),
+    /** Sorts once a claim; what is there is in order already, so that is little more than a merge. */
     add(jobs: readonly ClaimedJob[]): void {
       const sinceMs = performance.now();
-      waiting.push(...jobs.map((job) => ({ job, sinceMs })));
-      waiting.sort((a, b) => b.job.priority - a.job.priority);
+      const added = jobs.map((job) => ({ job, sinceMs })).toReversed();
+      waiting = [...added, ...waiting].toSorted((a, b) => a.job.priority - b.job.priority);
     },
-    take: (): Buffered | undefined => waiting.shift(),
+    take: (): Buffered | undefined => waiting.pop(),
     /** Call it when what could be taken is taken. */
     watch,
     remove: (fits: (job: ClaimedJob) => boolean): ClaimedJob[] => remove(({ job }) => fits(job)),

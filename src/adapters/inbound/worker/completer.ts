@@ -1,12 +1,18 @@
-import { Contended, type Report, type WorkerQueue } from '#src/application/worker/ports.ts';
+import { Contended, type Report, type ReportedJob, type WorkerQueue } from '#src/application/worker/ports.ts';
 import type { Outcome } from '#src/domain/jobs/outcome.ts';
 import { type Backoff, backoffSeconds } from '#src/domain/jobs/retry-policy.ts';
+import { roughBytes } from '#src/domain/jobs/size.ts';
 import { type DatabaseTrouble, isUnavailable, retryDelayMs } from './database-trouble.ts';
 import { createWakeUp, pause, unlessAborted } from './pause.ts';
 
-/** One statement that the database handles in a few milliseconds. */
-const MAX_BATCH = 200;
-/** How long a report steps back that another session is in the way of: a try of it may take as long as a statement may. */
+/** One statement that the database handles in some ten milliseconds. */
+export const MAX_BATCH = 1000;
+/** Outcomes that wait to be stored before the worker takes no more jobs, and the bytes that their results may take. */
+const MAX_UNREPORTED = 4 * MAX_BATCH;
+const MAX_UNREPORTED_BYTES = 32 * 1024 * 1024;
+/** About the root of a full batch: whichever of its reports is at fault, it is found by some sixty small statements. */
+const PART = 32;
+/** How long a report steps back that was not stored by itself: a try of it may take as long as a statement may. */
 const STEP_BACK: Backoff = { initialDelaySeconds: 1, factor: 2, maxDelaySeconds: 30 };
 
 /** Takes the place of an outcome that the database does not store. */
@@ -15,37 +21,40 @@ const UNSTORABLE: Outcome = {
   error: 'The job ran, but the database refused to store its outcome.',
 };
 
-interface Pending {
-  readonly report: Report;
-  /** Was in a batch that was not stored, and is perhaps the reason: it goes by itself. */
-  readonly alone: boolean;
-  /** How often another session was in its way; it is not tried before `dueMs` again. */
-  readonly contended: number;
+/** Reports that are sent together. */
+interface Group {
+  readonly reports: readonly Report[];
+  /** Of a report by itself: how often it stepped back, and whether UNSTORABLE is sent in place of its outcome. */
+  readonly tries: number;
+  readonly replaced: boolean;
+  /** Not sent before. */
   readonly dueMs: number;
 }
-
-const fresh = (report: Report): Pending => ({ report, alone: false, contended: 0, dueMs: 0 });
-const goAlone = (one: Pending): Pending => ({ ...one, alone: true });
 
 export interface CompleterOptions {
   readonly complete: WorkerQueue['complete'];
   readonly trouble: DatabaseTrouble;
-  /** @param stored false when the lease was lost before; `retried` when an earlier try may have been the one that counted */
-  readonly onSettled: (report: Report, stored: boolean, retried: boolean) => void;
-  /** Even its replacement was refused: nothing is reported of the job. */
-  readonly onDropped: (report: Report, error: unknown) => void;
+  /**
+   * @param stored ids of the jobs that took the outcome; the leases of the others were lost before
+   * @param retried whether an earlier try may have been the one that counted
+   */
+  readonly onSettled: (reports: readonly Report[], stored: ReadonlySet<string>, retried: boolean) => void;
 }
 
 /**
  * Reports outcomes in batches, one at a time: a batch is what came while the last one was on its way. While the database
- * is unavailable everything is kept. After any other failure the batch goes row by row, so that one outcome that is
- * refused, or that another session is in the way of, does not block the others.
+ * is unavailable everything is kept. After any other failure the batch goes in parts, so that one outcome that is refused,
+ * or that another session is in the way of, does not block the others. No outcome is ever given up (Q-3).
  */
-export function createCompleter({ complete, trouble, onSettled, onDropped }: CompleterOptions) {
-  let pending: Pending[] = [];
+export function createCompleter({ complete, trouble, onSettled }: CompleterOptions) {
+  let fresh: Report[] = [];
+  /** Parts of what was not stored. */
+  const apart: Group[] = [];
+  let sending: readonly Report[] = [];
+  let size = 0;
+  let bytes = 0;
   const closing = new AbortController();
   const arrival = createWakeUp();
-  let failures = 0;
   let flushing: Promise<void> | undefined;
 
   async function flush(): Promise<void> {
@@ -53,63 +62,57 @@ export function createCompleter({ complete, trouble, onSettled, onDropped }: Com
     const nextTurn = Promise.withResolvers<void>();
     setImmediate(nextTurn.resolve);
     await nextTurn.promise;
-    while (pending.length > 0 && !closing.signal.aborted) {
-      const batch = nextBatch(performance.now());
-      if (batch.length > 0) await send(batch);
-      else await arrival.wait(Math.min(...pending.map(({ dueMs }) => dueMs)) - performance.now());
+    while (size > 0 && !closing.signal.aborted) {
+      const batch = fresh.splice(0, MAX_BATCH);
+      if (batch.length > 0) await send(together(batch));
+      const due = takeDue(performance.now());
+      if (due) await send(due);
+      else if (fresh.length === 0 && apart.length > 0) await arrival.wait(nextDueMs() - performance.now());
     }
     flushing = undefined;
   }
 
-  function nextBatch(nowMs: number): Pending[] {
-    const due = pending.filter(({ dueMs }) => dueMs <= nowMs);
-    return due[0]?.alone ? due.slice(0, 1) : due.filter(({ alone }) => !alone).slice(0, MAX_BATCH);
+  function takeDue(nowMs: number): Group | undefined {
+    const index = apart.findIndex(({ dueMs }) => dueMs <= nowMs);
+    return index < 0 ? undefined : apart.splice(index, 1)[0];
   }
 
-  async function send(batch: readonly Pending[]): Promise<void> {
-    try {
-      const stored = await complete(batch.map(({ report }) => report));
-      trouble.worked('complete');
-      const retried = failures > 0;
-      failures = 0;
-      replace(batch, []);
-      for (const { report } of batch) onSettled(report, stored.has(report.job.id), retried);
-    } catch (error) {
-      trouble.failed('complete', error);
-      if (isUnavailable(error)) {
-        failures += 1;
-        await pause(retryDelayMs(failures), closing.signal);
-      } else if (batch.length > 1) replace(batch, batch.map(goAlone));
-      else
-        replace(
-          batch,
-          batch.flatMap((one) => notStored(one, error)),
-        );
+  const nextDueMs = (): number => Math.min(...apart.map(({ dueMs }) => dueMs));
+
+  /** Ends when the group is stored, or apart, or the completer is closed. */
+  async function send(group: Group): Promise<void> {
+    sending = group.reports;
+    const reports = group.replaced ? group.reports.map(withoutOutcome) : group.reports;
+    for (let failures = 0; !closing.signal.aborted; failures += 1) {
+      if (failures > 0) await pause(retryDelayMs(failures), closing.signal);
+      try {
+        const stored = await complete(reports);
+        trouble.worked('complete');
+        sending = [];
+        size -= reports.length;
+        for (const report of group.reports) bytes -= bytesOf(report);
+        onSettled(reports, stored, failures > 0);
+        return;
+      } catch (error) {
+        trouble.failed('complete', error, group.reports);
+        if (isUnavailable(error)) continue;
+        sending = [];
+        apart.push(...partsOf(group, error));
+        return;
+      }
     }
-  }
-
-  /** What comes after a report that a statement of its own did not store. */
-  function notStored({ report, contended }: Pending, error: unknown): Pending[] {
-    if (error instanceof Contended) {
-      const waitMs = backoffSeconds(STEP_BACK, contended + 1, Math.random()) * 1000;
-      return [{ report, alone: true, contended: contended + 1, dueMs: performance.now() + waitMs }];
-    }
-    if (report.outcome !== UNSTORABLE) return [goAlone(fresh({ job: report.job, outcome: UNSTORABLE }))];
-    onDropped(report, error);
-    return [];
-  }
-
-  /** At the back, so that the others go first. */
-  function replace(batch: readonly Pending[], by: readonly Pending[]): void {
-    const gone = new Set(batch);
-    pending = [...pending.filter((one) => !gone.has(one)), ...by];
   }
 
   return {
-    size: (): number => pending.length,
-    leaseTokens: (): string[] => pending.map(({ report }) => report.job.leaseToken),
-    add(reports: readonly Report[]): void {
-      pending.push(...reports.map(fresh));
+    size: (): number => size,
+    /** Whether so much waits that no more should be begun. */
+    full: (): boolean => size >= MAX_UNREPORTED || bytes >= MAX_UNREPORTED_BYTES,
+    jobs: (): ReportedJob[] =>
+      [fresh, sending, ...apart.map(({ reports }) => reports)].flat().map(({ job }) => job),
+    add(report: Report): void {
+      fresh.push(report);
+      size += 1;
+      bytes += bytesOf(report);
       arrival.wake();
       flushing ??= flush();
     },
@@ -122,7 +125,33 @@ export function createCompleter({ complete, trouble, onSettled, onDropped }: Com
       await unlessAborted(signal, flushing);
       closing.abort();
       arrival.wake();
-      return pending.length;
+      return size;
     },
   };
+}
+
+const together = (reports: readonly Report[]): Group => ({ reports, tries: 0, replaced: false, dueMs: 0 });
+
+const withoutOutcome = ({ job }: Report): Report => ({ job, outcome: UNSTORABLE });
+
+const bytesOf = ({ outcome }: Report): number =>
+  outcome.status === 'completed' ? roughBytes(outcome.result) : 0;
+
+/**
+ * How reports that were not stored are tried again. One that is refused goes without its outcome; if that is refused too,
+ * it was not the outcome that was at fault, which is then tried again later. A job that is only given back has none.
+ */
+function partsOf({ reports, tries, replaced }: Group, error: unknown): Group[] {
+  if (reports.length > 1) return chunksOf(reports, reports.length > PART ? PART : 1).map(together);
+  const contended = error instanceof Contended;
+  const replaceable = reports.every(({ outcome }) => outcome.status !== 'released');
+  if (!contended && !replaced && replaceable) return [{ reports, tries, replaced: true, dueMs: 0 }];
+  const waitMs = backoffSeconds(STEP_BACK, tries + 1, Math.random()) * 1000;
+  return [{ reports, tries: tries + 1, replaced: contended && replaced, dueMs: performance.now() + waitMs }];
+}
+
+function chunksOf<T>(items: readonly T[], length: number): T[][] {
+  const chunks: T[][] = [];
+  for (let start = 0; start < items.length; start += length) chunks.push(items.slice(start, start + length));
+  return chunks;
 }

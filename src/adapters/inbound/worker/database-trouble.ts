@@ -1,7 +1,8 @@
-import { Contended } from '#src/application/worker/ports.ts';
+import { Contended, type Report } from '#src/application/worker/ports.ts';
 import { DomainError } from '#src/domain/errors.ts';
 import { type Backoff, backoffSeconds } from '#src/domain/jobs/retry-policy.ts';
 import type { Logger } from 'pino';
+import { logFields } from './log-fields.ts';
 import type { WorkerMetrics } from './metrics.ts';
 
 /** Soon enough to be back with the database, rarely enough not to be what keeps it down. */
@@ -19,12 +20,18 @@ export function databaseTrouble(logger: Logger, metrics: WorkerMetrics) {
   let sinceMs = 0;
 
   return {
-    failed(operation: Operation, error: unknown): void {
+    /** @param reports what was to be stored; a single one is named, as it is tried by itself until it is */
+    failed(operation: Operation, error: unknown, reports: readonly Report[] = []): void {
       metrics.databaseErrors.inc({ operation });
+      const [only, ...others] = reports;
+      const about = only && others.length === 0 ? logFields(only.job) : {};
       if (error instanceof Contended) {
-        logger.warn({ operation, error }, 'another session is in the way of what the worker reports');
+        logger.warn(
+          { ...about, operation, error },
+          'another session is in the way of what the worker reports',
+        );
       } else if (!isUnavailable(error)) {
-        logger.error({ operation, error }, 'the database refused what the worker asked');
+        logger.error({ ...about, operation, error }, 'the database refused what the worker asked');
       } else {
         if (failing.size === 0) {
           sinceMs = performance.now();

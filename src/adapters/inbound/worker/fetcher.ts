@@ -1,10 +1,10 @@
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
 import { type DatabaseTrouble, retryDelayMs } from './database-trouble.ts';
-import { createWakeUp, pause } from './pause.ts';
+import { pause } from './pause.ts';
 
 export interface FetcherOptions {
   readonly pollIntervalMs: number;
-  /** How many jobs could be taken now. */
+  /** How many jobs to claim now. */
   readonly demand: () => number;
   readonly claim: (limit: number) => Promise<ClaimedJob[]>;
   readonly accept: (jobs: readonly ClaimedJob[]) => void;
@@ -12,34 +12,45 @@ export interface FetcherOptions {
 }
 
 /**
- * Claims jobs, one claim at a time: what is asked for meanwhile goes into the next one. The queue is looked into while it
- * gave all that was asked for, when there may be something new, and when the poll interval is over.
+ * Claims jobs, one claim at a time: what is asked for meanwhile goes into the next one. The queue is looked into as long as
+ * that brings anything, when there may be something new, and when the poll interval is over.
  */
 export function createFetcher({ pollIntervalMs, demand, claim, accept, trouble }: FetcherOptions) {
-  const attention = createWakeUp();
   const stopping = new AbortController();
+  let started = false;
   let worthALook = true;
-  let nextPollAt = 0;
   let failures = 0;
-  let running: Promise<void> | undefined;
+  let fetching: Promise<void> | undefined;
+  let poll: NodeJS.Timeout | undefined;
 
-  async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      const limit = worthALook ? demand() : 0;
-      if (limit > 0) accept(await look(limit));
-      else await attention.wait(worthALook ? pollIntervalMs : Math.max(nextPollAt - performance.now(), 0));
-      worthALook ||= performance.now() >= nextPollAt;
+  /** The demand may have changed. Called for every job that ends. */
+  function reconsider(): void {
+    if (!started || !worthALook || fetching !== undefined) return;
+    const limit = demand();
+    if (limit > 0) fetching = fetch(limit);
+  }
+
+  function lookAgain(): void {
+    worthALook = true;
+    reconsider();
+  }
+
+  async function fetch(first: number): Promise<void> {
+    clearTimeout(poll);
+    for (let limit = first; limit > 0; limit = started && worthALook ? demand() : 0) {
+      accept(await look(limit));
     }
+    fetching = undefined;
+    if (started) poll = setTimeout(lookAgain, pollIntervalMs);
   }
 
   async function look(limit: number): Promise<ClaimedJob[]> {
     worthALook = false;
-    nextPollAt = performance.now() + pollIntervalMs;
     try {
       const jobs = await claim(limit);
       failures = 0;
       trouble.worked('claim');
-      worthALook ||= jobs.length === limit;
+      worthALook ||= jobs.length > 0;
       return jobs;
     } catch (error) {
       trouble.failed('claim', error);
@@ -52,20 +63,18 @@ export function createFetcher({ pollIntervalMs, demand, claim, accept, trouble }
 
   return {
     start(): void {
-      running = run();
+      started = true;
+      lookAgain();
     },
     /** There may be something new in the queue. */
-    lookAgain(): void {
-      worthALook = true;
-      attention.wake();
-    },
-    /** The demand may have changed. */
-    reconsider: attention.wake,
+    lookAgain,
+    reconsider,
     /** Fulfils when no claim is under way any more. */
     async stop(): Promise<void> {
+      started = false;
       stopping.abort();
-      attention.wake();
-      await running;
+      clearTimeout(poll);
+      await fetching;
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { WorkerQueue } from '#src/application/worker/ports.ts';
+import type { Beat, ClaimedLease, WorkerCommand, WorkerQueue } from '#src/application/worker/ports.ts';
 import { type DatabaseTrouble, isUnavailable, retryDelayMs } from './database-trouble.ts';
 import { pause, unlessAborted } from './pause.ts';
 
@@ -8,9 +8,11 @@ export interface HeartbeatOptions {
   readonly abortAfterMs: number;
   readonly beat: WorkerQueue['beat'];
   /** Of all jobs that this worker has. */
-  readonly leaseTokens: () => string[];
+  readonly leases: () => ClaimedLease[];
   /** Leases that the database gave to somebody else, or to nobody. */
   readonly onLost: (leaseTokens: ReadonlySet<string>) => void;
+  /** With each beat. @param askedMs when the beat began, by the monotonic clock */
+  readonly onCommand: (command: WorkerCommand, askedMs: number) => void;
   /** No beat arrived for `abortAfterMs`. */
   readonly onSilence: () => void;
   /** The first beat, and the first one after a silence. */
@@ -20,7 +22,7 @@ export interface HeartbeatOptions {
 
 /** Tells the database that this worker lives (Q-6), and learns which leases it lost. */
 export function createHeartbeat(options: HeartbeatOptions) {
-  const { intervalMs, abortAfterMs, beat, leaseTokens, onLost, onSilence, onAlive, trouble } = options;
+  const { intervalMs, abortAfterMs, beat, leases, onLost, onCommand, onSilence, onAlive, trouble } = options;
   const stopping = new AbortController();
   let alive = false;
   let failures = 0;
@@ -30,10 +32,10 @@ export function createHeartbeat(options: HeartbeatOptions) {
   async function beatOnce(): Promise<void> {
     // Counted from before the beat: the database may have noted it at any time since.
     const startedAt = performance.now();
-    const lost = await beat('running', leaseTokens());
+    const answer = await beat('running', leases());
     failures = 0;
     trouble.worked('beat');
-    arrived(startedAt, lost);
+    arrived(startedAt, answer);
   }
 
   function missed(error: unknown): void {
@@ -41,11 +43,12 @@ export function createHeartbeat(options: HeartbeatOptions) {
     failures += 1;
   }
 
-  function arrived(startedAt: number, lost: ReadonlySet<string>): void {
+  function arrived(startedAt: number, { lost, command }: Beat): void {
     if (stopping.signal.aborted) return;
     clearTimeout(silence);
     silence = setTimeout(fallSilent, startedAt + abortAfterMs - performance.now());
     if (lost.size > 0) onLost(lost);
+    onCommand(command, startedAt);
     if (alive) return;
     alive = true;
     onAlive();

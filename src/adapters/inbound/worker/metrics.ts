@@ -19,7 +19,7 @@ export function workerMetrics(registry: Registry) {
   return {
     processed: new Counter({
       name: 'jobs_processed_total',
-      help: 'Attempts by what came of them: completed, retry, failed, released, cancelled, lease_lost, dropped.',
+      help: 'Attempts by what came of them: completed, retry, failed, released, cancelled, lease_lost.',
       labelNames: ['type', 'outcome'],
       registers,
     }),

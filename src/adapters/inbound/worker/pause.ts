@@ -14,14 +14,25 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 /** A wait that can be cut short. To wake while nobody waits ends the next wait at once: no call is lost. */
 export function createWakeUp() {
-  let woken = new AbortController();
+  let woken = false;
+  let end: (() => void) | undefined;
   return {
     wake(): void {
-      woken.abort();
+      woken = true;
+      end?.();
     },
     async wait(ms: number): Promise<void> {
-      await pause(ms, woken.signal);
-      woken = new AbortController();
+      if (!woken) {
+        const over = Promise.withResolvers<void>();
+        const timer = setTimeout(over.resolve, ms);
+        end = () => {
+          clearTimeout(timer);
+          over.resolve();
+        };
+        await over.promise;
+        end = undefined;
+      }
+      woken = false;
     },
   };
 }

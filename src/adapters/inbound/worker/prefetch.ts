@@ -3,12 +3,9 @@ export const MEMORY_WAIT_LIMIT_MS = 250;
 /** A job that no slot took by then is given back; the rest of the limit is for the way back. */
 export const GIVE_BACK_AFTER_MS = 150;
 /** What is fetched ahead should be started within this time. */
-const PREFETCH_WINDOW_MS = 50;
-/**
- * Most jobs that are fetched ahead, and most in one claim: enough that a round trip costs each little, few enough that
- * their payloads fit into memory (MAX_UNREPORTED has the sum).
- */
-export const CLAIM_LIMIT = 100;
+const PREFETCH_WINDOW_MS = 100;
+/** Most jobs that are fetched ahead, and most in one claim: enough that a round trip costs each little. */
+export const CLAIM_LIMIT = 1000;
 
 /** A handler that never ran counts as slow: nothing is fetched ahead on a guess. */
 const UNKNOWN_MS = 1000;
@@ -23,7 +20,7 @@ const RECOVERY = 0.05;
  */
 export function prefetchSize(concurrency: number, slowMs: number): number {
   if (slowMs > PREFETCH_WINDOW_MS) return 0;
-  return Math.min(Math.floor((concurrency * PREFETCH_WINDOW_MS) / Math.max(slowMs, 1)), CLAIM_LIMIT);
+  return Math.min(Math.floor((concurrency * PREFETCH_WINDOW_MS) / slowMs), CLAIM_LIMIT);
 }
 
 /** How long a run has to be expected to take: up at once with a slow one, down slowly with quick ones. */

@@ -1,17 +1,15 @@
+import type { Attempt } from '#src/application/worker/attempt.ts';
 import { type Execution, type JobHandling, executeJob } from '#src/application/worker/execute-job.ts';
 import { type AbortReason, JobAborted } from '#src/application/worker/job-aborted.ts';
-import type { Tracing } from '#src/application/tracing.ts';
+import type { Span, Tracing } from '#src/application/tracing.ts';
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
 import type { Outcome } from '#src/domain/jobs/outcome.ts';
 import type { Logger } from 'pino';
+import { logFields } from './log-fields.ts';
 import type { WorkerMetrics } from './metrics.ts';
 
-interface Run {
-  readonly job: ClaimedJob;
-  readonly startedMs: number;
-  readonly controller: AbortController;
-  readonly ended: Promise<void>;
-}
+/** One timer looks after all deadlines, so a deadline is kept to this much. */
+const DEADLINE_CHECK_MS = 100;
 
 export interface RunnerOptions {
   readonly handling: JobHandling;
@@ -23,54 +21,61 @@ export interface RunnerOptions {
 
 /** Runs jobs side by side; each can be aborted, and what is logged and traced of it has its trace id (Q-7). */
 export function createRunner({ handling, logger, tracing, metrics, onEnd }: RunnerOptions) {
-  /** By lease, not by job: a job whose lease was lost may come back to this worker while its old run still ends. */
-  const runs = new Map<string, Run>();
+  /** In the order of their start. */
+  const running = new Set<Attempt>();
+  let deadlineCheck: NodeJS.Timeout | undefined;
+  let idle = Promise.withResolvers<void>();
 
-  async function run(job: ClaimedJob, startedMs: number, signal: AbortSignal): Promise<void> {
-    const log = jobLogger(logger, job);
+  function start(job: ClaimedJob): void {
     const span = tracing.startSpan({ kind: 'consumer', name: `process ${job.type}`, traceId: job.traceId });
-    log.debug('job started');
-    const execution = await executeJob(handling, job, { signal, traceparent: span.traceparent });
-    runs.delete(job.leaseToken);
+    if (logger.isLevelEnabled('debug')) logger.debug(logFields(job), 'job started');
+    const attempt = executeJob(handling, job, span.traceparent, (execution) => {
+      ended(attempt, span, execution);
+    });
+    running.add(attempt);
+    deadlineCheck ??= setTimeout(checkDeadlines, DEADLINE_CHECK_MS);
+  }
 
-    const durationMs = performance.now() - startedMs;
-    metrics.duration.observe({ type: job.type }, durationMs / 1000);
-    logEnd(log, execution, durationMs);
+  function checkDeadlines(): void {
+    const nowMs = performance.now();
+    for (const attempt of running) attempt.checkDeadline(nowMs);
+    deadlineCheck = running.size > 0 ? setTimeout(checkDeadlines, DEADLINE_CHECK_MS) : undefined;
+  }
+
+  function ended(attempt: Attempt, span: Span, execution: Execution): void {
+    running.delete(attempt);
+    const { job } = attempt;
     const { outcome, aborted } = execution;
-    const ended = outcome?.status ?? aborted ?? 'aborted';
-    if (!outcome) metrics.processed.inc({ type: job.type, outcome: ended });
-    span.end(spanAttributes(job, ended), ended === 'retry' || ended === 'failed');
+    const durationMs = performance.now() - attempt.startedMs;
+    metrics.duration.observe({ type: job.type }, durationMs / 1000);
+    logEnd(logger, job, execution, durationMs);
+    const became = outcome?.status ?? aborted ?? 'aborted';
+    if (!outcome) metrics.processed.inc({ type: job.type, outcome: became });
+    span.end(spanAttributes(job, became), became === 'retry' || became === 'failed');
     onEnd(durationMs, job, outcome);
+    if (running.size === 0) idle.resolve();
   }
 
   return {
-    size: (): number => runs.size,
-    start(job: ClaimedJob): void {
-      const controller = new AbortController();
-      const startedMs = performance.now();
-      const ended = run(job, startedMs, controller.signal);
-      runs.set(job.leaseToken, { job, startedMs, controller, ended });
-    },
-    /** How long the oldest run has been going on; runs are kept in the order of their start. */
+    start,
+    size: (): number => running.size,
+    /** How long the oldest run has been going on. */
     oldestAgeMs(): number {
-      const [oldest] = runs.values();
+      const [oldest] = running;
       return oldest ? performance.now() - oldest.startedMs : 0;
     },
-    leaseTokens: (): string[] => [...runs.keys()],
+    jobs: (): ClaimedJob[] => Array.from(running, ({ job }) => job),
     abort(reason: AbortReason, fits: (job: ClaimedJob) => boolean = () => true): void {
-      for (const { job, controller } of runs.values()) {
-        if (fits(job)) controller.abort(new JobAborted(reason));
-      }
+      for (const attempt of running) if (fits(attempt.job)) attempt.abort(new JobAborted(reason));
     },
-    /** Fulfils when all that runs now has ended. */
+    /** Fulfils when nothing runs; nothing is started any more. */
     async idle(): Promise<void> {
-      await Promise.all(Array.from(runs.values(), ({ ended }) => ended));
+      idle = Promise.withResolvers();
+      if (running.size > 0) await idle.promise;
+      clearTimeout(deadlineCheck);
     },
   };
 }
-
-export const jobLogger = (logger: Logger, job: Omit<ClaimedJob, 'payload'>): Logger =>
-  logger.child({ trace_id: job.traceId, job_id: job.id, job_type: job.type, attempt: job.attempt });
 
 /** The names of OpenTelemetry's messaging conventions, where they have one. */
 const spanAttributes = (job: ClaimedJob, outcome: string): Record<string, string | number> => ({
@@ -81,28 +86,36 @@ const spanAttributes = (job: ClaimedJob, outcome: string): Record<string, string
   'job.outcome': outcome,
 });
 
-function logEnd(log: Logger, { outcome, error, aborted }: Execution, durationMs: number): void {
-  const duration_ms = Math.round(durationMs);
+function logEnd(
+  logger: Logger,
+  job: ClaimedJob,
+  { outcome, error, aborted }: Execution,
+  durationMs: number,
+): void {
+  const fields = logFields(job, durationMs);
   switch (outcome?.status) {
     case 'completed':
-      log.info({ duration_ms }, 'job completed');
+      logger.info(fields, 'job completed');
       break;
     case 'retry':
-      log.warn(
-        { duration_ms, backoff_seconds: outcome.backoffSeconds, error },
+      logger.warn(
+        { ...fields, backoff_seconds: outcome.backoffSeconds, error },
         'job failed, will be retried',
       );
       break;
     case 'failed':
-      log.error({ duration_ms, error }, 'job failed for good');
+      logger.error({ ...fields, error }, 'job failed for good');
       break;
     case 'released':
     case undefined:
       if (outcome?.backoffSeconds !== undefined) {
-        log.info({ backoff_seconds: outcome.backoffSeconds, error }, 'job not attempted, comes again later');
+        logger.info(
+          { ...logFields(job), backoff_seconds: outcome.backoffSeconds, error },
+          'job not attempted, comes again later',
+        );
         break;
       }
-      log[aborted === 'lease_lost' ? 'warn' : 'info']({ duration_ms, reason: aborted }, 'job aborted');
+      logger[aborted === 'lease_lost' ? 'warn' : 'info']({ ...fields, reason: aborted }, 'job aborted');
       break;
   }
 }

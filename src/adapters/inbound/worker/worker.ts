@@ -1,19 +1,29 @@
 import type { Tracing } from '#src/application/tracing.ts';
 import type { JobHandling } from '#src/application/worker/execute-job.ts';
-import type { QueueEvents, Report, WorkerQueue } from '#src/application/worker/ports.ts';
+import type {
+  QueueEvents,
+  QueuePause,
+  Report,
+  WorkerCommand,
+  WorkerQueue,
+} from '#src/application/worker/ports.ts';
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
 import type { Outcome } from '#src/domain/jobs/outcome.ts';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { createBuffer } from './buffer.ts';
+import { createClaimBudget } from './claim-budget.ts';
 import { createCompleter } from './completer.ts';
 import { databaseTrouble } from './database-trouble.ts';
 import { createFetcher } from './fetcher.ts';
 import { createHeartbeat } from './heartbeat.ts';
+import { createIdleness } from './idleness.ts';
+import { logFields } from './log-fields.ts';
 import { observeWorker, workerMetrics } from './metrics.ts';
-import { CLAIM_LIMIT, GIVE_BACK_AFTER_MS, createPace, prefetchSize } from './prefetch.ts';
+import { GIVE_BACK_AFTER_MS, createPace, prefetchSize } from './prefetch.ts';
 import { unlessAborted } from './pause.ts';
-import { createRunner, jobLogger } from './runner.ts';
+import { createRunner } from './runner.ts';
+import { createTurn } from './turn.ts';
 
 export interface WorkerOptions {
   /** Jobs that run at the same time. */
@@ -32,14 +42,10 @@ export interface WorkerDependencies extends JobHandling {
   readonly logger: Logger;
   readonly tracing: Tracing;
   readonly metrics: Registry;
+  /** An operator asked for the end of this process; the worker drains already. */
+  readonly onStop?: () => void;
 }
 
-/**
- * Outcomes that wait to be stored before the worker takes no more jobs. The memory that the jobs of a worker take is bounded
- * by the largest payload (256 KiB over HTTP), the largest result (64 Ki characters), and the default concurrency of 10:
- * 10 running + 100 claimed (CLAIM_LIMIT) at 256 KiB make 28 MiB, and 500 + 110 results at 64 KiB 38 MiB.
- */
-const MAX_UNREPORTED = 500;
 /**
  * Takes jobs out of the queue and runs them: a fetcher claims, a runner runs, a completer reports, a heartbeat keeps the
  * leases. Claimed jobs that wait for a slot are in the buffer, and not for long.
@@ -51,6 +57,12 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
   const types = [...registry.keys()];
   const buffer = createBuffer({ maxWaitMs: GIVE_BACK_AFTER_MS, onOverdue: giveBack });
   const pace = createPace();
+  const budget = createClaimBudget();
+  const turn = createTurn(startJobs);
+  /** What came while a claim was under way: what it brings was claimed before. */
+  let pauses: QueuePause[] = [];
+  let command: WorkerCommand = 'run';
+  let commandedMs = -Infinity;
   let draining: Promise<void> | undefined;
 
   const runner = createRunner({
@@ -60,7 +72,7 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     metrics,
     onEnd(durationMs, job, outcome) {
       pace.note(durationMs);
-      if (outcome) completer.add([reportOf(job, outcome)]);
+      if (outcome) completer.add(reportOf(job, outcome));
       startJobs();
       fetcher.reconsider();
     },
@@ -69,42 +81,53 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
   const completer = createCompleter({
     complete: queue.complete,
     trouble,
-    onSettled(report, stored, retried) {
-      const { job, outcome } = report;
-      metrics.processed.inc({ type: job.type, outcome: stored ? outcome.status : 'lease_lost' });
-      if (!stored) jobLogger(logger, job).warn({ retried }, 'job outcome refused: lease lost');
+    onSettled(reports, stored, retried) {
+      for (const { job, outcome } of reports) {
+        const accepted = stored.has(job.id);
+        metrics.processed.inc({ type: job.type, outcome: accepted ? outcome.status : 'lease_lost' });
+        if (!accepted) logger.warn({ ...logFields(job), retried }, 'job outcome refused: lease lost');
+      }
       fetcher.reconsider();
-    },
-    onDropped({ job }, error) {
-      metrics.processed.inc({ type: job.type, outcome: 'dropped' });
-      jobLogger(logger, job).error({ error }, 'job outcome dropped');
     },
   });
 
   const fetcher = createFetcher({
     pollIntervalMs: options.pollIntervalMs,
     demand,
-    claim: async (limit) => await queue.claim(types, limit),
+    async claim(limit) {
+      pauses = [];
+      const jobs = await queue.claim(types, limit);
+      idleness.claimed(jobs.length);
+      return jobs;
+    },
     accept(jobs) {
+      if (jobs.length === 0) return;
+      budget.note(jobs);
       buffer.add(jobs);
-      if (draining || !heartbeat.alive()) giveBack(buffer.clear());
-      else startJobs();
+      if (!wantsJobs()) giveBack(buffer.clear());
+      for (const pause of pauses) giveBackPaused(pause);
+      startJobs();
     },
     trouble,
   });
+
+  const idleness = createIdleness({ setIdle: events.setIdle, lookAgain: fetcher.lookAgain });
 
   const heartbeat = createHeartbeat({
     intervalMs: options.heartbeatIntervalMs,
     abortAfterMs: options.abortAfterMs,
     beat: queue.beat,
-    leaseTokens: () => [...buffer.leaseTokens(), ...runner.leaseTokens(), ...completer.leaseTokens()],
+    leases: () => [...buffer.jobs(), ...runner.jobs(), ...completer.jobs()],
     onLost(lost) {
       forget('lease_lost', (job) => lost.has(job.leaseToken));
     },
+    onCommand(asked, askedMs) {
+      if (askedMs >= commandedMs) obey(asked);
+    },
     onSilence() {
       logger.error({ running: runner.size() }, 'no heartbeat arrived for too long, all jobs are aborted');
-      runner.abort('no_heartbeat');
       giveBack(buffer.clear());
+      runner.abort('no_heartbeat');
     },
     onAlive: () => {
       fetcher.lookAgain();
@@ -118,25 +141,34 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     unreported: completer.size,
   });
 
+  const wantsJobs = (): boolean => heartbeat.alive() && command === 'run' && draining === undefined;
+
+  /** Not for a few more jobs while most of those that were fetched ahead are still there. */
   function demand(): number {
-    if (!heartbeat.alive() || completer.size() >= MAX_UNREPORTED) return 0;
-    const ahead = prefetchSize(options.concurrency, Math.max(pace.slowMs(), runner.oldestAgeMs()));
-    return Math.min(options.concurrency + ahead - runner.size() - buffer.size(), CLAIM_LIMIT);
+    if (!wantsJobs() || completer.full()) return 0;
+    const slowMs = Math.max(pace.slowMs(), runner.oldestAgeMs());
+    const ahead = Math.min(prefetchSize(options.concurrency, slowMs), budget.jobs());
+    const room = options.concurrency + ahead - runner.size() - buffer.size();
+    return room < ahead / 2 ? 0 : Math.min(room, budget.jobs());
   }
 
   function startJobs(): void {
-    while (runner.size() < options.concurrency) {
-      const next = buffer.take();
-      if (!next) break;
-      metrics.bufferWait.observe((performance.now() - next.sinceMs) / 1000);
-      runner.start(next.job);
+    while (runner.size() < options.concurrency && buffer.size() > 0 && !turn.isOver(performance.now())) {
+      startNext();
     }
     buffer.watch();
   }
 
+  function startNext(): void {
+    const next = buffer.take();
+    if (!next) return;
+    metrics.bufferWait.observe((performance.now() - next.sinceMs) / 1000);
+    runner.start(next.job);
+  }
+
   /** With their attempts. */
   function giveBack(jobs: readonly ClaimedJob[]): void {
-    if (jobs.length > 0) completer.add(jobs.map((job) => reportOf(job, { status: 'released' })));
+    for (const job of jobs) completer.add(reportOf(job, { status: 'released' }));
   }
 
   /** These jobs are no longer ours: nothing is reported of them. */
@@ -145,8 +177,31 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     runner.abort(reason, fits);
   }
 
+  function giveBackPaused({ type, organizationId }: QueuePause): void {
+    const isPaused = (job: ClaimedJob): boolean =>
+      (type === undefined || job.type === type) &&
+      (organizationId === undefined || job.organizationId === organizationId);
+    giveBack(buffer.remove(isPaused));
+  }
+
+  function obey(asked: WorkerCommand): void {
+    if (asked === command || draining) return;
+    command = asked;
+    logger.info({ command }, 'worker obeys a command');
+    if (command === 'run') {
+      fetcher.lookAgain();
+      return;
+    }
+    idleness.end();
+    giveBack(buffer.clear());
+    if (command === 'drain') return;
+    draining = drain();
+    dependencies.onStop?.();
+  }
+
   async function drain(): Promise<void> {
     const fetched = fetcher.stop();
+    idleness.end();
     giveBack(buffer.clear());
     const late = setTimeout(() => {
       runner.abort('drain');
@@ -178,10 +233,21 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
      */
     async start(): Promise<void> {
       await heartbeat.start();
+      if (draining) return;
       events.start({
-        onReady: fetcher.lookAgain,
+        onReady(type) {
+          if (type === undefined || registry.has(type)) fetcher.lookAgain();
+        },
         onCancelled(leaseToken) {
           forget('cancelled', (job) => job.leaseToken === leaseToken);
+        },
+        onPaused(pause) {
+          pauses.push(pause);
+          giveBackPaused(pause);
+        },
+        onCommand(asked) {
+          commandedMs = performance.now();
+          obey(asked);
         },
       });
       fetcher.start();
@@ -197,4 +263,7 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
   };
 }
 
-const reportOf = ({ payload: _letGo, ...job }: ClaimedJob, outcome: Outcome): Report => ({ job, outcome });
+const reportOf = ({ id, type, leaseToken, attempt, traceId }: ClaimedJob, outcome: Outcome): Report => ({
+  job: { id, type, leaseToken, attempt, traceId },
+  outcome,
+});

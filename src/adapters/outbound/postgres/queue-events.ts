@@ -1,17 +1,17 @@
-import type { QueueEvents } from '#src/application/worker/ports.ts';
+import type { QueueEventHandlers, QueueEvents, WorkerCommand } from '#src/application/worker/ports.ts';
 import { Client } from 'pg';
 import { connectionConfig } from './pool.ts';
 
 export interface QueueEventsOptions {
-  /** Not through a transaction pooler: LISTEN belongs to a session. */
+  /** Not through a transaction pooler: LISTEN, and the lock of an idle worker, belong to a session. */
   readonly url: string;
+  readonly workerId: string;
+  /** What the worker serves. */
+  readonly types: readonly string[];
   readonly probeIntervalMs: number;
   readonly probeTimeoutMs: number;
   readonly onError: (error: unknown) => void;
 }
-
-const READY = 'ops_job_ready';
-const CANCELLED = 'ops_job_cancelled';
 
 /** Without a goodbye: a half-open connection would never answer it, and this one has nothing left to say. */
 const close = (client: Client): void => {
@@ -19,33 +19,37 @@ const close = (client: Client): void => {
 };
 
 /**
- * NOTIFY on a connection of its own. A silent connection looks like a quiet queue, so it is probed; a broken one is
- * opened again at the next probe, and what was missed meanwhile is found by looking.
+ * NOTIFY on a connection of its own, which also says whether the worker is idle. A silent connection looks like a quiet
+ * queue, so it is probed; a broken one is opened again at the next probe, and what was missed meanwhile is found by looking.
  */
-export function postgresQueueEvents({
-  url,
-  probeIntervalMs,
-  probeTimeoutMs,
-  onError,
-}: QueueEventsOptions): QueueEvents {
+export function postgresQueueEvents(options: QueueEventsOptions): QueueEvents {
+  const { url, workerId, types, probeIntervalMs, probeTimeoutMs, onError } = options;
   let client: Client | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
+  let idle = false;
 
-  async function open(handlers: Parameters<QueueEvents['start']>[0]): Promise<void> {
+  async function open(handlers: QueueEventHandlers): Promise<void> {
     const next = new Client(connectionConfig(url, 'dragonfly-listen', probeTimeoutMs));
     next.on('error', (error) => {
       if (client === next) drop(error);
     });
-    next.on('notification', ({ channel, payload }) => {
-      if (channel === READY) handlers.onReady();
-      else if (channel === CANCELLED && payload !== undefined) handlers.onCancelled(payload);
+    next.on('notification', ({ channel, payload = '' }) => {
+      CHANNELS[channel as Channel](payload, handlers, workerId);
     });
     client = next;
     await next.connect();
-    await next.query(`listen ${READY}; listen ${CANCELLED}`);
+    await next.query(
+      Object.keys(CHANNELS)
+        .map((channel) => `listen ${channel}`)
+        .join(';'),
+    );
+    if (idle) await sayIdle(next);
     handlers.onReady();
   }
+
+  const sayIdle = async (to: Client): Promise<unknown> =>
+    await to.query('select ops.set_idle($1, $2)', [types, idle]);
 
   function drop(error: unknown): void {
     const broken = client;
@@ -55,7 +59,7 @@ export function postgresQueueEvents({
     if (broken) close(broken);
   }
 
-  async function probe(handlers: Parameters<QueueEvents['start']>[0]): Promise<void> {
+  async function probe(handlers: QueueEventHandlers): Promise<void> {
     try {
       if (client) await client.query('select');
       else await open(handlers);
@@ -69,6 +73,15 @@ export function postgresQueueEvents({
     start(handlers) {
       void probe(handlers);
     },
+    async setIdle(wanted) {
+      if (wanted === idle) return;
+      idle = wanted;
+      try {
+        if (client) await sayIdle(client);
+      } catch (error) {
+        drop(error);
+      }
+    },
     stop() {
       stopped = true;
       clearTimeout(timer);
@@ -78,3 +91,28 @@ export function postgresQueueEvents({
     },
   };
 }
+
+/** What is said on each channel; a payload's empty name stands for all. */
+const CHANNELS = {
+  ops_job_ready: (type: string, { onReady }: QueueEventHandlers): void => {
+    onReady(type);
+  },
+  ops_job_cancelled: (leaseToken: string, { onCancelled }: QueueEventHandlers): void => {
+    onCancelled(leaseToken);
+  },
+  ops_queue_paused: (payload: string, { onPaused }: QueueEventHandlers): void => {
+    const [type, organizationId] = lastWordOf(payload);
+    onPaused({ type: type || undefined, organizationId: organizationId || undefined });
+  },
+  ops_worker_command: (payload: string, { onCommand }: QueueEventHandlers, workerId: string): void => {
+    const [id, command] = lastWordOf(payload);
+    if (id === workerId) onCommand(command as WorkerCommand);
+  },
+};
+type Channel = keyof typeof CHANNELS;
+
+/** What comes before it may have spaces. */
+const lastWordOf = (text: string): [before: string, word: string] => {
+  const at = text.lastIndexOf(' ');
+  return [text.slice(0, at), text.slice(at + 1)];
+};

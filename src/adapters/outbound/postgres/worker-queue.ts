@@ -1,7 +1,12 @@
 import { DomainError } from '#src/domain/errors.ts';
-import type { ClaimedJob } from '#src/domain/jobs/job.ts';
+import type { ClaimedJob, JobOptions } from '#src/domain/jobs/job.ts';
 import type { Outcome } from '#src/domain/jobs/outcome.ts';
-import { Contended, type Report, type WorkerQueue } from '#src/application/worker/ports.ts';
+import {
+  Contended,
+  type Report,
+  type WorkerCommand,
+  type WorkerQueue,
+} from '#src/application/worker/ports.ts';
 import type { Pool } from 'pg';
 import { isContended } from './errors.ts';
 import { type Row, query } from './pool.ts';
@@ -35,14 +40,13 @@ export const postgresWorkerQueue = (
   async complete(reports) {
     const rows = await query(pool, {
       name: 'complete_jobs',
-      text: 'select complete_jobs as id from ops.complete_jobs($1, $2, $3, $4, $5, $6)',
+      text: 'select complete_jobs as id from ops.complete_jobs($1, $2, $3, $4, $5, $6, $7)',
       values: valuesOf(reports),
     }).catch(throwContended);
     return new Set(rows.map((row) => row['id'] as string));
   },
 
-  async beat(status, leaseTokens) {
-    const leases = leaseTokens.map((token) => token.split(' '));
+  async beat(status, leases) {
     const [row] = await query(pool, {
       name: 'worker_beat',
       text: 'select * from ops.worker_beat($1, $2, $3, $4, $5, $6, $7)',
@@ -52,18 +56,23 @@ export const postgresWorkerQueue = (
         hostname,
         status,
         deadAfterMs / 1000,
-        leases.map(([job]) => job),
-        leases.map(([, token]) => token),
+        arrayOf(leases.map((lease) => lease.id)),
+        arrayOf(leases.map(claimOf)),
       ],
     });
     const jobs = row?.['lost_job_ids'] as string[];
-    const tokens = row?.['lost_lease_tokens'] as string[];
-    return new Set(jobs.map((job, index) => leaseTokenOf(job, tokens[index] as string)));
+    const claims = row?.['lost_lease_tokens'] as string[];
+    return {
+      lost: new Set(jobs.map((job, index) => leaseTokenOf(job, claims[index] as string))),
+      command: row?.['command'] as WorkerCommand,
+    };
   },
 });
 
-/** In SQL a token is that of a claim; here it names the job, too. */
-const leaseTokenOf = (jobId: string, token: string): string => `${jobId} ${token}`;
+/** In SQL the token is the one of the claim; here it names the job, too, because a claim has many. */
+export const leaseTokenOf = (jobId: string, claim: string): string => `${jobId} ${claim}`;
+const claimOf = ({ id, leaseToken }: Pick<ClaimedJob, 'id' | 'leaseToken'>): string =>
+  leaseToken.slice(id.length + 1);
 
 /** For most statements it is all the same whether the server is away or another session is in the way. */
 function throwContended(error: unknown): never {
@@ -71,24 +80,30 @@ function throwContended(error: unknown): never {
   throw isContended(cause) ? new Contended('Another session is in the way.', { cause }) : error;
 }
 
-/** Columns of what is reported; one that nobody needs is not sent. */
-function valuesOf(reports: readonly Report[]): unknown[] {
-  const outcomes = reports.map(({ outcome }) => outcome);
-  const columnOf = (name: string, read: (outcome: Outcome) => unknown): unknown[] | null =>
-    outcomes.some((outcome) => name in outcome) ? outcomes.map(read) : null;
-  return [
-    reports.map(({ job }) => job.id),
-    reports.map(({ job }) => job.leaseToken.slice(job.id.length + 1)),
-    // `retry` is the status `pending` in SQL.
-    outcomes.map(({ status }) => (status === 'retry' ? 'pending' : status)),
-    columnOf('error', (outcome) => ('error' in outcome ? outcome.error : null)),
-    columnOf('backoffSeconds', (outcome) => ('backoffSeconds' in outcome ? outcome.backoffSeconds : null)),
-    outcomes.some((outcome) => 'result' in outcome && outcome.result !== null)
-      ? outcomes.map((outcome) =>
-          'result' in outcome && outcome.result !== null ? JSON.stringify(outcome.result) : null,
-        )
-      : null,
-  ];
+/** An array as PostgreSQL reads it, of values that need no quotes. */
+const arrayOf = (values: readonly string[]): string => `{${values.join(',')}}`;
+
+/** Columns of what is reported; one in which nothing stands is not sent. `retry` is the status `pending` in SQL. */
+const valuesOf = (reports: readonly Report[]): unknown[] => [
+  arrayOf(reports.map(({ job }) => job.id)),
+  arrayOf(reports.map(({ job }) => claimOf(job))),
+  arrayOf(reports.map(({ outcome }) => (outcome.status === 'retry' ? 'pending' : outcome.status))),
+  columnOf(reports, (outcome) => ('error' in outcome ? outcome.error : undefined)),
+  columnOf(reports, (outcome) => ('backoffSeconds' in outcome ? outcome.backoffSeconds : undefined)),
+  columnOf(reports, (outcome) =>
+    'result' in outcome && outcome.result !== null ? JSON.stringify(outcome.result) : undefined,
+  ),
+  null,
+];
+
+function columnOf(reports: readonly Report[], read: (outcome: Outcome) => unknown): unknown[] | null {
+  let isEmpty = true;
+  const column = reports.map(({ outcome }) => {
+    const value = read(outcome);
+    isEmpty &&= value === undefined;
+    return value ?? null;
+  });
+  return isEmpty ? null : column;
 }
 
 const toClaimedJob = (row: Row): ClaimedJob => ({
@@ -101,4 +116,20 @@ const toClaimedJob = (row: Row): ClaimedJob => ({
   priority: row['priority'] as ClaimedJob['priority'],
   traceId: row['trace_id'] as ClaimedJob['traceId'],
   organizationId: row['organization_id'] as ClaimedJob['organizationId'],
+  options: row['options'] === null ? null : toOptions(row['options'] as StoredOptions),
+});
+
+/** Whoever queued with SQL may have left out or added some. */
+interface StoredOptions {
+  readonly timeout_seconds?: number;
+  readonly initial_delay_seconds?: number;
+  readonly factor?: number;
+  readonly max_delay_seconds?: number;
+}
+
+const toOptions = (stored: StoredOptions): JobOptions => ({
+  ...(stored.timeout_seconds !== undefined && { timeoutSeconds: stored.timeout_seconds }),
+  ...(stored.initial_delay_seconds !== undefined && { initialDelaySeconds: stored.initial_delay_seconds }),
+  ...(stored.factor !== undefined && { factor: stored.factor }),
+  ...(stored.max_delay_seconds !== undefined && { maxDelaySeconds: stored.max_delay_seconds }),
 });

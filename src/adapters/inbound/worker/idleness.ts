@@ -1,0 +1,42 @@
+/** A worker that is idle counts as busy after so many claims in a row that found something: a trickle keeps it idle. */
+const BUSY_AFTER = 8;
+/** A transaction that looked for idle workers just before there was one is mostly committed by then. */
+const SECOND_LOOK_MS = 25;
+
+export interface IdlenessOptions {
+  readonly setIdle: (idle: boolean) => Promise<void> | void;
+  readonly lookAgain: () => void;
+}
+
+/**
+ * Whether this worker waits for jobs, so that whoever queues some wakes it. What was queued while it became idle woke
+ * nobody: it is found by looking at once, and once more a little later; what commits even later waits for the poll.
+ */
+export function createIdleness({ setIdle, lookAgain }: IdlenessOptions) {
+  let idle = false;
+  let foundInARow = 0;
+  let secondLook: NodeJS.Timeout | undefined;
+
+  async function become(now: boolean): Promise<void> {
+    if (now === idle) return;
+    idle = now;
+    clearTimeout(secondLook);
+    await setIdle(now);
+    if (!now || !idle) return;
+    lookAgain();
+    secondLook = setTimeout(lookAgain, SECOND_LOOK_MS);
+  }
+
+  return {
+    /** A claim brought so many jobs. */
+    claimed(jobs: number): void {
+      foundInARow = jobs > 0 ? foundInARow + 1 : 0;
+      if (foundInARow === 0) void become(true);
+      else if (foundInARow >= BUSY_AFTER) void become(false);
+    },
+    /** No job is wanted any more. */
+    end(): void {
+      void become(false);
+    },
+  };
+}
