@@ -25,6 +25,8 @@ const close = (client: Client): void => {
 export function postgresQueueEvents(options: QueueEventsOptions): QueueEvents {
   const { url, workerId, types, probeIntervalMs, probeTimeoutMs, onError } = options;
   let client: Client | undefined;
+  /** The client, once it listens. */
+  let listening: Client | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
   let idle = false;
@@ -44,6 +46,7 @@ export function postgresQueueEvents(options: QueueEventsOptions): QueueEvents {
         .map((channel) => `listen ${channel}`)
         .join(';'),
     );
+    listening = next;
     if (idle) await sayIdle(next);
     handlers.onReady();
   }
@@ -53,7 +56,7 @@ export function postgresQueueEvents(options: QueueEventsOptions): QueueEvents {
 
   function drop(error: unknown): void {
     const broken = client;
-    client = undefined;
+    client = listening = undefined;
     if (stopped) return;
     onError(error);
     if (broken) close(broken);
@@ -77,7 +80,7 @@ export function postgresQueueEvents(options: QueueEventsOptions): QueueEvents {
       if (wanted === idle) return;
       idle = wanted;
       try {
-        if (client) await sayIdle(client);
+        if (listening) await sayIdle(listening);
       } catch (error) {
         drop(error);
       }
