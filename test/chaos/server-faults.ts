@@ -1,0 +1,77 @@
+import { pause } from '#src/adapters/inbound/worker/pause.ts';
+import type { Client } from 'pg';
+import type { Fault } from './faults.ts';
+import type { Random } from './random.ts';
+import { type ChaosServer, connect, drop, withClient } from './server.ts';
+
+/** What happens to PostgreSQL and to its sessions. */
+export const serverFaults = (server: ChaosServer, onUp: (upMs: number) => void): Fault[] => [
+  {
+    name: 'PostgreSQL ended at once and started again',
+    rest: [12, 25],
+    async strike() {
+      onUp(await server.restart());
+    },
+  },
+  {
+    name: 'a backend killed (SIGKILL): PostgreSQL recovers',
+    rest: [20, 40],
+    async strike(random) {
+      await withClient(server.urls.admin, async (admin) => {
+        process.kill(random.pick(await backends(admin)), 'SIGKILL');
+      });
+    },
+  },
+  {
+    name: 'backends terminated (pg_terminate_backend)',
+    rest: [3, 8],
+    async strike(random) {
+      await withClient(server.urls.admin, async (admin) => await terminateSome(admin, random));
+    },
+  },
+  {
+    name: 'all connections taken',
+    rest: [12, 25],
+    strike: async (random, over) => await exhaust(server, random, over),
+  },
+];
+
+async function backends(admin: Client): Promise<number[]> {
+  const { rows } = await admin.query<{ pid: number }>(
+    `select pid from pg_stat_activity
+      where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid() order by pid`,
+  );
+  return rows.map(({ pid }) => pid);
+}
+
+async function terminateSome(admin: Client, random: Random): Promise<void> {
+  const candidates = await backends(admin);
+  const chosen = Array.from({ length: random.between(1, 6) }, () => random.pick(candidates));
+  await admin.query('select pg_terminate_backend(pid) from unnest($1::integer[]) pid', [chosen]);
+}
+
+/** Somebody takes every connection that a role may have, and those that become free because others lose theirs. */
+async function exhaust({ urls }: ChaosServer, random: Random, over: AbortSignal): Promise<void> {
+  const taken: Client[] = [];
+  try {
+    await takeAll(urls.readonly, taken);
+    await withClient(urls.admin, async (admin) => await terminateSome(admin, random));
+    for (const end = performance.now() + 2000 + random.next() * 2000; performance.now() < end;) {
+      await takeAll(urls.readonly, taken);
+      await pause(50, over);
+      if (over.aborted) break;
+    }
+  } finally {
+    for (const client of taken) drop(client);
+  }
+}
+
+const TOO_MANY_CONNECTIONS = '53300';
+
+async function takeAll(url: string, taken: Client[]): Promise<void> {
+  try {
+    for (;;) taken.push(await connect(url));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === TOO_MANY_CONNECTIONS)) throw error;
+  }
+}

@@ -1,0 +1,2 @@
+/** Silence after which a worker counts as dead: short, so that its jobs come back within seconds. */
+export const DEAD_AFTER_MS = 3000;
