@@ -47,7 +47,9 @@ export function startFleet({ directory, workerUrl, wires, ledger }: FleetOptions
     ];
     logs.push(log);
     writeFileSync(log, '', { mode: 0o600 });
-    const child = fork(join(import.meta.dirname, 'worker-process.ts'), [url, file, log]);
+    const child = fork(join(import.meta.dirname, 'worker-process.ts'), [url, file, log], {
+      env: { ...process.env, NODE_COMPILE_CACHE: join(directory, 'cache') },
+    });
     const worker = { child, ended: once(child, 'exit'), journal: readJournal(file) };
     journals.add(worker.journal);
     workers[place] = worker;

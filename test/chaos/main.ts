@@ -3,6 +3,7 @@
  * clients queue; then every job is accounted for. Exits with 1 when one is not.
  */
 import { randomInt } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { howToRepeat, report } from './report.ts';
 import { type Options, prepareRun } from './run.ts';
@@ -39,7 +40,10 @@ for (const [signal, code] of [
 console.log(`${options.jobs} jobs. ${howToRepeat(options)}`);
 let holds = false;
 try {
-  holds = report(options, await chaos.run());
+  const result = await chaos.run();
+  holds = report(options, result);
+  if (holds) rmSync(result.directory, { recursive: true });
+  else console.log(`Journals and logs of the workers: ${result.directory}`);
 } finally {
   await chaos.stop();
 }

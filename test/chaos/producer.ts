@@ -87,7 +87,7 @@ async function queueTogether(client: Client, production: Production, random: Ran
 
   await client.query('begin');
   const kept = await batch();
-  if (random.chance(0.15)) {
+  if (random.chance(0.1)) {
     count('rollbacks to a savepoint');
     await client.query('savepoint before');
     await batch();
@@ -98,7 +98,7 @@ async function queueTogether(client: Client, production: Production, random: Ran
     count('commits seconds later');
     await wait(random.between(1000, 4000));
   }
-  if (random.chance(0.1)) {
+  if (random.chance(0.07)) {
     count('rollbacks');
     await client.query('rollback');
     return;
@@ -136,7 +136,7 @@ function newJob(
     job: {
       payload: {
         n,
-        ms: random.chance(0.003) ? random.between(20, 1500) : 0,
+        ms: random.chance(0.001) ? random.between(20, 1500) : 0,
         failures: plan.failures,
         dies: plan.dies,
       },

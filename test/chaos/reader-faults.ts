@@ -63,7 +63,10 @@ async function readAsDump(adminUrl: string): Promise<void> {
       `select relname as name, relkind = 'p' as partitioned from pg_class
         where relnamespace = 'ops'::regnamespace and relkind in ('r', 'p')`,
     );
-    const tables = rows.map((row) => ({ ...row, table: `ops.${escapeIdentifier(row.name)}` }));
+    const tables = rows.map(({ name, partitioned }) => ({
+      table: `ops.${escapeIdentifier(name)}`,
+      partitioned,
+    }));
     await admin.query(`lock table ${tables.map(({ table }) => table).join(', ')} in access share mode`);
     for (const { table, partitioned } of tables) {
       // The server writes it itself, to nowhere.

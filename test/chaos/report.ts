@@ -16,7 +16,6 @@ export function report(options: Options, result: Result): boolean {
     for (const { status } of finals) statuses[status in statuses ? (status as 'failed') : 'other'] += 1;
   }
   const ended = statuses.completed + statuses.failed + statuses.cancelled;
-  const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
   section(`Chaos of ${result.server}, seed ${options.seed}`, [
     ['jobs committed', all.committed],
@@ -36,8 +35,8 @@ export function report(options: Options, result: Result): boolean {
     ['  longest', seconds(Math.max(...recoveriesMs, 0))],
   ]);
   section('Faults', [...struck]);
-  section('Clients', [...done].toSorted());
-  section('Logged by workers', [...logged].toSorted());
+  section('Clients', byName(done));
+  section('Logged by workers', byName(logged));
   section(
     'Must be none',
     [...found].map(([violation, jobs]) => [
@@ -63,6 +62,11 @@ function section(title: string, rows: readonly (readonly [name: string, value: s
   console.log(`\n${title}`);
   for (const [name, value] of rows) console.log(`  ${name.padEnd(width)}  ${value}`);
 }
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+
+const byName = (counts: ReadonlyMap<string, number>): [string, number][] =>
+  [...counts].toSorted(([a], [b]) => a.localeCompare(b));
 
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;

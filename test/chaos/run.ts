@@ -50,16 +50,18 @@ const STUCK_AFTER_MS = 45_000;
 
 /** Whatever was started is ended by `stop`, at whatever point. */
 export function prepareRun(options: Options) {
-  const stops: (() => Promise<void> | void)[] = [];
+  const stops: (() => Promise<void>)[] = [];
+  let stopping: Promise<void> | undefined;
+  async function stopAll(): Promise<void> {
+    for (const stop of stops.toReversed()) await stop();
+  }
   return {
-    run: async (): Promise<Result> => await run(options, (stop) => stops.unshift(stop)),
-    async stop(): Promise<void> {
-      for (const stop of stops.splice(0)) await stop();
-    },
+    run: async (): Promise<Result> => await run(options, (stop) => stops.push(stop)),
+    stop: async (): Promise<void> => await (stopping ??= stopAll()),
   };
 }
 
-async function run(options: Options, onStop: (stop: () => Promise<void> | void) => void): Promise<Result> {
+async function run(options: Options, onStop: (stop: () => Promise<void>) => void): Promise<Result> {
   const { seed, workers, producers } = options;
   const maxConnections = workers * CONNECTIONS_OF_A_WORKER + producers + OTHER_CONNECTIONS;
   const server = await startServer(temporaryDirectory('chaos-postgres'), maxConnections);
@@ -152,7 +154,9 @@ async function queueAll(
 async function drained({ urls }: ChaosServer, fleet: Fleet): Promise<void> {
   const startedMs = Date.now();
   while (Date.now() - Math.max(fleet.lastMs(), startedMs) < STUCK_AFTER_MS) {
-    if ((await withClient(urls.api, unfinishedJobs)) === 0) return;
+    // PostgreSQL may still recover from the last fault.
+    const left = await withClient(urls.api, unfinishedJobs).catch(() => undefined);
+    if (left === 0) return;
     await pause(500, new AbortController().signal);
   }
 }

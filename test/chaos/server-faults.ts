@@ -8,14 +8,14 @@ import { type ChaosServer, connect, drop, withClient } from './server.ts';
 export const serverFaults = (server: ChaosServer, onUp: (upMs: number) => void): Fault[] => [
   {
     name: 'PostgreSQL ended at once and started again',
-    rest: [12, 25],
+    rest: [20, 40],
     async strike() {
       onUp(await server.restart());
     },
   },
   {
     name: 'a backend killed (SIGKILL): PostgreSQL recovers',
-    rest: [20, 40],
+    rest: [30, 60],
     async strike(random) {
       await withClient(server.urls.admin, async (admin) => {
         process.kill(random.pick(await backends(admin)), 'SIGKILL');
@@ -24,14 +24,14 @@ export const serverFaults = (server: ChaosServer, onUp: (upMs: number) => void):
   },
   {
     name: 'backends terminated (pg_terminate_backend)',
-    rest: [3, 8],
+    rest: [4, 9],
     async strike(random) {
       await withClient(server.urls.admin, async (admin) => await terminateSome(admin, random));
     },
   },
   {
     name: 'all connections taken',
-    rest: [12, 25],
+    rest: [20, 40],
     strike: async (random, over) => await exhaust(server, random, over),
   },
 ];
@@ -56,7 +56,7 @@ async function exhaust({ urls }: ChaosServer, random: Random, over: AbortSignal)
   try {
     await takeAll(urls.readonly, taken);
     await withClient(urls.admin, async (admin) => await terminateSome(admin, random));
-    for (const end = performance.now() + 2000 + random.next() * 2000; performance.now() < end;) {
+    for (const end = performance.now() + 1500 + random.next() * 2000; performance.now() < end;) {
       await takeAll(urls.readonly, taken);
       await pause(50, over);
       if (over.aborted) break;

@@ -1,5 +1,5 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '#dev/servers/embedded-postgres.ts';
 import { freePort } from '#dev/servers/ports.ts';
@@ -39,7 +39,10 @@ export async function startServer(directory: string, maxConnections: number): Pr
       server = await start(directory, port);
       return Date.now();
     },
-    stop: async () => await server.stop(),
+    async stop() {
+      await server.stop();
+      rmSync(directory, { recursive: true, force: true });
+    },
   };
 }
 
@@ -89,7 +92,7 @@ interface Role {
 }
 
 /** The most that a session of the run waits for an answer: its statement may meet any of the faults. */
-const STATEMENT_TIMEOUT_MS = 10_000;
+const STATEMENT_TIMEOUT_MS = 30_000;
 
 /** A session that may break at any time: only its queries say so. */
 export async function connect(url: string): Promise<Client> {

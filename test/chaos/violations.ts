@@ -72,9 +72,7 @@ const RULES: Partial<Record<Violation, (job: JobFacts) => boolean>> = {
           (executions.length > 0 && !executions.some(({ attempt }) => attempt === resultOf))),
     ),
   'outcome against the plan': ({ plan, finals }) =>
-    finals.some(
-      ({ status, attempts }) => status === 'completed' && (plan.dies || attempts <= plan.failures),
-    ),
+    finals.some(({ status, attempts }) => status === 'completed' && (plan.dies || attempts <= plan.failures)),
   'attempt begun twice': ({ executions }) =>
     new Set(executions.map(({ attempt }) => attempt)).size < executions.length,
   'too many attempts': ({ plan, finals, executions }) =>
@@ -82,8 +80,7 @@ const RULES: Partial<Record<Violation, (job: JobFacts) => boolean>> = {
     executions.some(({ attempt }) => attempt > plan.maxAttempts),
   'failed with attempts left': ({ plan, finals }) =>
     !plan.dies && finals.some(({ status, attempts }) => status === 'failed' && attempts < plan.maxAttempts),
-  'started too early': ({ plan, executions }) =>
-    executions.some(({ startedMs }) => startedMs < plan.runAtMs),
+  'started too early': ({ plan, executions }) => executions.some(({ startedMs }) => startedMs < plan.runAtMs),
   'cancelled unasked': (job) => job.cancel === 'no' && endedAs(job, 'cancelled'),
 };
 

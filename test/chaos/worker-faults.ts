@@ -10,34 +10,34 @@ const DEAD_AFTER_S = DEAD_AFTER_MS / 1000;
 export const workerFaults = (fleet: Fleet, wires: readonly TcpProxy[]): Fault[] => [
   {
     name: 'worker killed (SIGKILL)',
-    rest: [4, 9],
+    rest: [5, 10],
     strike: async (random) => await fleet.replace(random.pick(fleet.places), 'SIGKILL'),
   },
   {
     name: 'worker drained and replaced (SIGTERM)',
-    rest: [10, 20],
+    rest: [15, 30],
     strike: async (random) => await fleet.replace(random.pick(fleet.places), 'SIGTERM'),
   },
   {
     name: 'worker suspended until it counts as dead, and longer (SIGSTOP)',
-    rest: [5, 12],
+    rest: [6, 14],
     strike: async (random, over) =>
       await fleet.suspend(random.pick(fleet.places), DEAD_AFTER_S + 0.5 + random.next() * 3, over),
   },
   {
     name: 'connections half-open',
-    rest: [5, 12],
+    rest: [8, 16],
     async strike(random, over) {
-      const silent = wires.filter(() => random.chance(0.5));
+      const silent = wires.filter(() => random.chance(0.4));
       if (silent.length === 0) silent.push(random.pick(wires));
       for (const wire of silent) wire.freeze();
-      await pause(1000 + random.next() * DEAD_AFTER_MS * 1.5, over);
+      await pause(1000 + random.next() * DEAD_AFTER_MS, over);
       for (const wire of silent) wire.thaw();
     },
   },
   {
     name: 'connections cut',
-    rest: [5, 12],
+    rest: [8, 16],
     async strike(random) {
       random.pick(wires).cut();
       await Promise.resolve();

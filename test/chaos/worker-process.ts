@@ -3,6 +3,7 @@
  * `node test/chaos/worker-process.ts <url of the worker role> <journal> <log>`. SIGTERM drains it.
  */
 import { randomUUID } from 'node:crypto';
+import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createWorker } from '#src/adapters/inbound/worker/worker.ts';
@@ -19,7 +20,7 @@ import { Registry } from 'prom-client';
 import { z } from 'zod';
 import { writeJournal } from './journal.ts';
 import { TYPE } from './queue.ts';
-import { DEAD_AFTER_MS } from './timing.ts';
+import { ABORT_AFTER_MS, DEAD_AFTER_MS } from './timing.ts';
 
 const [, , url = '', journalFile = '', logFile = ''] = process.argv;
 const STATEMENT_TIMEOUT_MS = 2000;
@@ -76,10 +77,10 @@ const noting: WorkerQueue = {
 
 const worker = createWorker(
   {
-    concurrency: 20,
+    concurrency: 50,
     pollIntervalMs: 200,
     heartbeatIntervalMs: 500,
-    abortAfterMs: DEAD_AFTER_MS / 2,
+    abortAfterMs: ABORT_AFTER_MS,
     drainTimeoutMs: 5000,
     goodbyeTimeoutMs: 3000,
   },
@@ -115,3 +116,5 @@ process.once('SIGTERM', () => {
     .then(() => process.exit());
 });
 await worker.start();
+// For those that come after it.
+flushCompileCache();
