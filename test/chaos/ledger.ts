@@ -13,7 +13,7 @@ export type Ledger = ReturnType<typeof createLedger>;
 /** The facts of every job, as they become known. */
 export function createLedger() {
   const entries: Entry[] = [];
-  /** Jobs in the queue whose number nobody gave out. */
+  /** What was found of jobs whose number nobody gave out. */
   const strangers: string[] = [];
   let [queued, begun, transactions] = [0, 0, 0];
 
@@ -50,16 +50,17 @@ export function createLedger() {
       if (cancel === 'told' && entry.executions.length === 0) begun += 1;
     },
     ran(n: number, execution: Execution): void {
-      const { executions } = of(n);
-      if (executions.push(execution) === 1) begun += 1;
+      const entry = entries[n];
+      if (!entry) strangers.push(`job ${n} ran`);
+      else if (entry.executions.push(execution) === 1) begun += 1;
     },
     accepted(n: number, attempt: number): void {
-      of(n).accepted.push(attempt);
+      entries[n]?.accepted.push(attempt);
     },
     found(id: string, n: number | null, final: Final): void {
       const entry = entries[n ?? -1];
       if (entry) entry.finals.push(final);
-      else strangers.push(id);
+      else strangers.push(`the job ${id} is there`);
     },
   };
 

@@ -3,7 +3,7 @@ import { pause } from '#src/adapters/inbound/worker/pause.ts';
 import type { Ledger } from './ledger.ts';
 import { DEFAULT_MAX_ATTEMPTS, type NewJob, cancelJob, queueJob, queueJobs } from './queue.ts';
 import type { Random } from './random.ts';
-import { connect, drop } from './server.ts';
+import { connect, drop, isFault } from './server.ts';
 
 export interface Production {
   readonly url: string;
@@ -34,43 +34,51 @@ export async function produce(production: Production, random: Random): Promise<v
       continue;
     }
     const begunAt = performance.now();
-    const known = ledger.entries.length;
     try {
       client ??= await connect(url);
-      if (random.chance(0.1)) await queueSingly(client, production, random);
-      else await queueTogether(client, production, random);
-    } catch {
+      const queue = random.chance(0.1) ? queueSingly : queueTogether;
+      const made = await queue(client, production, random);
+      await wait((made * 1000) / perSecond - (performance.now() - begunAt));
+    } catch (error) {
       // What became of its jobs is in the ledger.
+      if (!isFault(error)) throw error;
       count('sessions of clients lost');
       if (client) drop(client);
       client = undefined;
       await wait(100);
     }
-    const dueMs = ((ledger.entries.length - known) * 1000) / perSecond;
-    await wait(dueMs - (performance.now() - begunAt));
   }
   if (client) drop(client);
 }
 
-/** A few statements, each a transaction of its own. When its answer is lost, nobody knows what became of it. */
-async function queueSingly(client: Client, production: Production, random: Random): Promise<void> {
-  for (let left = random.between(1, 10); left > 0; left -= 1) {
-    const { ledger } = production;
+/**
+ * A few statements, each a transaction of its own. When its answer is lost, nobody knows what became of it.
+ *
+ * @returns how many jobs
+ */
+async function queueSingly(client: Client, production: Production, random: Random): Promise<number> {
+  const { ledger } = production;
+  const count = random.between(1, 10);
+  for (let left = count; left > 0; left -= 1) {
     const { n, job } = newJob(ledger, random, ledger.newTransaction(), DEFAULT_MAX_ATTEMPTS);
     const { id } = await queueJob(client, job);
     ledger.decide([n], 'committed');
     production.count('jobs queued singly');
     chooseToCancel([{ n, id }], production, random);
   }
+  return count;
 }
 
-async function queueTogether(client: Client, production: Production, random: Random): Promise<void> {
+/** A transaction with one to three batches, which may be rolled back as a whole or in part, or take its time. */
+async function queueTogether(client: Client, production: Production, random: Random): Promise<number> {
   const { ledger, count } = production;
   const transaction = ledger.newTransaction();
+  let total = 0;
   const batch = async (): Promise<{ n: number; id: string }[]> => {
     const made = Array.from({ length: random.between(1, MAX_BATCH) }, () =>
       newJob(ledger, random, transaction),
     );
+    total += made.length;
     // Until it is said that they are committed, they are not.
     ledger.decide(
       made.map(({ n }) => n),
@@ -101,7 +109,7 @@ async function queueTogether(client: Client, production: Production, random: Ran
   if (random.chance(0.07)) {
     count('rollbacks');
     await client.query('rollback');
-    return;
+    return total;
   }
   const numbers = kept.map(({ n }) => n);
   ledger.decide(numbers, 'unknown');
@@ -112,6 +120,7 @@ async function queueTogether(client: Client, production: Production, random: Ran
   count('batches committed');
   ledger.decide(numbers, 'committed');
   chooseToCancel(kept, production, random);
+  return total;
 }
 
 /** @param maxAttempts of every job of this kind; otherwise some have few */
@@ -177,8 +186,9 @@ export function startCancelling(url: string, ledger: Ledger, count: (what: strin
           ledger.cancel(job.n, 'told');
           count('jobs cancelled');
         }
-      } catch {
+      } catch (error) {
         // Whether it is cancelled, the queue knows.
+        if (!isFault(error)) throw error;
         if (client) drop(client);
         client = undefined;
         await pause(100, stopping.signal);

@@ -114,7 +114,7 @@ async function run(options: Options, onStop: (stop: () => Promise<void>) => void
     directory,
     ledger,
     found: findViolations(ledger.entries),
-    besides: [...fleet.died, ...ledger.strangers.map((id) => `nobody queued the job ${id}`)],
+    besides: [...fleet.died, ...ledger.strangers.map((what) => `${what}, but nobody queued it`)],
     struck: faults.counts,
     done,
     logged: fleet.logged(),

@@ -1,5 +1,5 @@
 import { pause } from '#src/adapters/inbound/worker/pause.ts';
-import type { Client } from 'pg';
+import { type Client, DatabaseError } from 'pg';
 import type { Fault } from './faults.ts';
 import type { Random } from './random.ts';
 import { type ChaosServer, connect, drop, withClient } from './server.ts';
@@ -57,9 +57,10 @@ async function exhaust({ urls }: ChaosServer, random: Random, over: AbortSignal)
     await takeAll(urls.readonly, taken);
     await withClient(urls.admin, async (admin) => await terminateSome(admin, random));
     for (const end = performance.now() + 1500 + random.next() * 2000; performance.now() < end;) {
-      await takeAll(urls.readonly, taken);
       await pause(50, over);
       if (over.aborted) break;
+      // Another fault may strike meanwhile; this one has.
+      await takeAll(urls.readonly, taken).catch(() => {});
     }
   } finally {
     for (const client of taken) drop(client);
@@ -67,11 +68,18 @@ async function exhaust({ urls }: ChaosServer, random: Random, over: AbortSignal)
 }
 
 const TOO_MANY_CONNECTIONS = '53300';
+const AT_ONCE = 10;
 
+/** @throws what a connection was refused for, unless it is that there are too many */
 async function takeAll(url: string, taken: Client[]): Promise<void> {
-  try {
-    for (;;) taken.push(await connect(url));
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === TOO_MANY_CONNECTIONS)) throw error;
+  for (;;) {
+    const tries = await Promise.allSettled(Array.from({ length: AT_ONCE }, async () => await connect(url)));
+    taken.push(...tries.filter((one) => one.status === 'fulfilled').map(({ value }) => value));
+    const refusals = tries.filter((one) => one.status === 'rejected').map(({ reason }): unknown => reason);
+    if (refusals.some(isForTooMany)) return;
+    if (refusals.length > 0) throw refusals[0];
   }
 }
+
+const isForTooMany = (error: unknown): boolean =>
+  error instanceof DatabaseError && error.code === TOO_MANY_CONNECTIONS;

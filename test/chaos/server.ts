@@ -6,7 +6,7 @@ import { freePort } from '#dev/servers/ports.ts';
 import type { Server } from '#dev/servers/server.ts';
 import { bootstrapRoles } from '#src/adapters/outbound/postgres/bootstrap-roles.ts';
 import { migrateToLatest } from '#src/adapters/outbound/postgres/migrator.ts';
-import { Client } from 'pg';
+import { Client, DatabaseError } from 'pg';
 
 const ROLES = ['owner', 'api', 'worker', 'readonly'] as const;
 const DATABASE = 'chaos';
@@ -107,6 +107,13 @@ export async function connect(url: string): Promise<Client> {
   await client.connect();
   return client;
 }
+
+/** Connection, conflict, resources, operator, system: what the faults of a run bring about. */
+const BROUGHT_ABOUT = /^(?:08|40|53|57|58)/;
+
+/** Whether a session failed because of a fault; otherwise the run itself is wrong. */
+export const isFault = (error: unknown): boolean =>
+  !(error instanceof DatabaseError) || BROUGHT_ABOUT.test(error.code ?? '');
 
 /** Without a goodbye, which a half-open connection would not answer. */
 export function drop(client: Client): void {

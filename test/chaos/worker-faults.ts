@@ -5,6 +5,8 @@ import type { Fleet } from './fleet.ts';
 import { DEAD_AFTER_MS } from './timing.ts';
 
 const DEAD_AFTER_S = DEAD_AFTER_MS / 1000;
+/** Longer than the connection lives. */
+const ANSWER_NEVER_MS = 2000;
 
 /** What happens to the workers and to their connections. */
 export const workerFaults = (fleet: Fleet, wires: readonly TcpProxy[]): Fault[] => [
@@ -33,6 +35,17 @@ export const workerFaults = (fleet: Fleet, wires: readonly TcpProxy[]): Fault[] 
       for (const wire of silent) wire.freeze();
       await pause(1000 + random.next() * DEAD_AFTER_MS, over);
       for (const wire of silent) wire.thaw();
+    },
+  },
+  {
+    name: 'answers lost: what is asked arrives, then the connections are cut',
+    rest: [4, 10],
+    async strike(random, over) {
+      const deaf = wires.filter(() => random.chance(0.5));
+      for (const wire of deaf) wire.slow(ANSWER_NEVER_MS);
+      await pause(100 + random.next() * 900, over);
+      for (const wire of deaf) wire.cut();
+      for (const wire of deaf) wire.slow(0);
     },
   },
   {
