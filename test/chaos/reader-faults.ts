@@ -1,0 +1,77 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { findProgram } from '#dev/servers/programs.ts';
+import { pause } from '#src/adapters/inbound/worker/pause.ts';
+import { escapeIdentifier } from 'pg';
+import type { Fault } from './faults.ts';
+import { type ChaosServer, withClient } from './server.ts';
+
+/** Who reads for long, and so keeps what others want to clean up or lock. */
+export const readerFaults = (server: ChaosServer, dump: string | undefined): Fault[] => [
+  {
+    name: 'long reader (REPEATABLE READ, with a transaction id)',
+    rest: [3, 10],
+    async strike(random, over) {
+      await withClient(server.urls.owner, async (reader) => {
+        await reader.query('begin isolation level repeatable read');
+        await reader.query('select pg_current_xact_id(), (select count(*) from ops.jobs)');
+        await pause(8000 + random.next() * 15_000, over);
+      });
+    },
+  },
+  dump === undefined
+    ? {
+        name: 'what pg_dump does: ACCESS SHARE on all tables, COPY each',
+        rest: [8, 16],
+        strike: async () => await readAsDump(server.urls.admin),
+      }
+    : {
+        name: 'pg_dump',
+        rest: [8, 16],
+        strike: async () => await runDump(dump, server.urls.admin),
+      },
+];
+
+/** The path of a pg_dump that is not older than the server, as it wants to be. */
+export function findDump(serverMajor: number): string | undefined {
+  const folders = globSync('/usr/lib/postgresql/*/bin');
+  const programs = [...folders.map((folder) => `${folder}/pg_dump`), findProgram('pg_dump', folders)];
+  return programs.find((program) => program !== undefined && majorOf(program) >= serverMajor);
+}
+
+const majorOf = (program: string): number =>
+  Number(/\) (\d+)/.exec(execFileSync(program, ['--version'], { encoding: 'utf8' }))?.[1]);
+
+async function runDump(program: string, url: string): Promise<void> {
+  const { hostname, port, username, password, pathname } = new URL(url);
+  await promisify(execFile)(program, ['--schema=ops', '--format=custom', '--file=/dev/null'], {
+    env: {
+      PGHOST: hostname,
+      PGPORT: port,
+      PGUSER: username,
+      PGPASSWORD: password,
+      PGDATABASE: pathname.slice(1),
+    },
+  });
+}
+
+async function readAsDump(adminUrl: string): Promise<void> {
+  await withClient(adminUrl, async (admin) => {
+    await admin.query('begin isolation level repeatable read read only');
+    const { rows } = await admin.query<{ name: string; partitioned: boolean }>(
+      `select relname as name, relkind = 'p' as partitioned from pg_class
+        where relnamespace = 'ops'::regnamespace and relkind in ('r', 'p')`,
+    );
+    const tables = rows.map(({ name, partitioned }) => ({
+      table: `ops.${escapeIdentifier(name)}`,
+      partitioned,
+    }));
+    await admin.query(`lock table ${tables.map(({ table }) => table).join(', ')} in access share mode`);
+    for (const { table, partitioned } of tables) {
+      // The server writes it itself, to nowhere.
+      if (!partitioned) await admin.query(`copy ${table} to '/dev/null'`);
+    }
+    await admin.query('commit');
+  });
+}

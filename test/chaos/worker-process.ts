@@ -1,0 +1,120 @@
+/*
+ * A worker as production makes it, but for its job type, which notes each run:
+ * `node test/chaos/worker-process.ts <url of the worker role> <journal> <log>`. SIGTERM drains it.
+ */
+import { randomUUID } from 'node:crypto';
+import { flushCompileCache } from 'node:module';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createWorker } from '#src/adapters/inbound/worker/worker.ts';
+import { createPool } from '#src/adapters/outbound/postgres/pool.ts';
+import { postgresQueueEvents } from '#src/adapters/outbound/postgres/queue-events.ts';
+import { postgresWorkerQueue } from '#src/adapters/outbound/postgres/worker-queue.ts';
+import { defineJob } from '#src/application/jobs/define-job.ts';
+import { registryOf } from '#src/application/jobs/registry.ts';
+import { noTracing } from '#src/application/tracing.ts';
+import type { Report, WorkerQueue } from '#src/application/worker/ports.ts';
+import { PermanentFailure } from '#src/domain/jobs/failure.ts';
+import { destination, pino } from 'pino';
+import { Registry } from 'prom-client';
+import { z } from 'zod';
+import { writeJournal } from './journal.ts';
+import { TYPE } from './queue.ts';
+import { ABORT_AFTER_MS, DEAD_AFTER_MS } from './timing.ts';
+
+const [, , url = '', journalFile = '', logFile = ''] = process.argv;
+const STATEMENT_TIMEOUT_MS = 2000;
+const CONNECTIONS = 4;
+
+const note = writeJournal(journalFile);
+
+const chaosRun = defineJob({
+  type: TYPE,
+  description: 'For the chaos run.',
+  payload: z.object({ n: z.int(), ms: z.int(), failures: z.int(), dies: z.boolean() }),
+  retry: { maxAttempts: 5, initialDelaySeconds: 0.2, factor: 2, maxDelaySeconds: 1 },
+  timeoutSeconds: 60,
+  async handler({ n, ms, failures, dies }, { attempt, signal }) {
+    note('began', [{ n, attempt }]);
+    if (ms > 0) await sleep(ms, undefined, { signal });
+    if (dies) throw new PermanentFailure('It dies, as planned.');
+    if (attempt <= failures) throw new Error('It fails, as planned.');
+    return { n, attempt };
+  },
+});
+
+const pool = createPool({
+  url,
+  applicationName: 'chaos-worker',
+  max: CONNECTIONS,
+  acquireTimeoutMs: 1000,
+  statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+  onIdleError: () => {},
+});
+const queue = postgresWorkerQueue(pool, {
+  id: `worker-${randomUUID()}`,
+  hostname: hostname(),
+  deadAfterMs: DEAD_AFTER_MS,
+});
+
+/** Notes the completions that took effect. Of two runs of one job only the later one can have. */
+const noting: WorkerQueue = {
+  ...queue,
+  async complete(reports) {
+    const stored = await queue.complete(reports);
+    const latest = new Map<string, Report>();
+    for (const report of reports) {
+      const { id, attempt } = report.job;
+      if (stored.has(id) && attempt >= (latest.get(id)?.job.attempt ?? 0)) latest.set(id, report);
+    }
+    const completed = [...latest.values()].flatMap(({ outcome }) =>
+      outcome.status === 'completed' ? [outcome.result as { n: number; attempt: number }] : [],
+    );
+    note('accepted', completed);
+    return stored;
+  },
+};
+
+const worker = createWorker(
+  {
+    concurrency: 50,
+    pollIntervalMs: 200,
+    heartbeatIntervalMs: 500,
+    abortAfterMs: ABORT_AFTER_MS,
+    drainTimeoutMs: 5000,
+    goodbyeTimeoutMs: 3000,
+  },
+  {
+    queue: noting,
+    events: postgresQueueEvents({
+      url,
+      probeIntervalMs: 1000,
+      probeTimeoutMs: STATEMENT_TIMEOUT_MS,
+      onError: () => {},
+    }),
+    registry: registryOf([chaosRun]),
+    ports: {
+      webhooks: {
+        send() {
+          throw new Error('No webhook is sent in the chaos run.');
+        },
+      },
+    },
+    tracing: noTracing,
+    metrics: new Registry(),
+    logger: pino({ level: 'warn', errorKey: 'error' }, destination({ dest: logFile, sync: true })),
+  },
+);
+
+process.on('disconnect', () => process.exit());
+// Ctrl-C reaches every process of the terminal; it is the run that ends its workers.
+process.on('SIGINT', () => {});
+process.once('SIGTERM', () => {
+  void worker
+    .drain()
+    .then(async () => await pool.end())
+    .then(() => process.exit());
+});
+await worker.start();
+// For those that come after it.
+flushCompileCache();
