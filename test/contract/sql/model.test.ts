@@ -12,7 +12,7 @@ import { connectQueue } from './queue.ts';
  * wait, each with a database of its own, because the reaper knows no borders.
  */
 const LANES = 4;
-const runs = Number(process.env['RUNS'] ?? 80);
+const runs = Number(process.env['RUNS'] ?? 60);
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 /** Then a counterexample is reported as short as it has become. */
 const LIMIT_MS = 60_000 + runs * 1000;

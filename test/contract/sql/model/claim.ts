@@ -79,6 +79,7 @@ function accept(
     },
     claimable: true,
   });
+  expect(row.run_at.getTime(), 'run_at').toBeLessThanOrEqual(Date.now());
   expect(types).toContain(job.type);
   expect([...world.paused], 'paused').not.toContain(job.type);
   expect(world.changedByOthers(session, id), `${id} is in the hands of another transaction`).toBe(false);

@@ -29,6 +29,20 @@ export const retry = (session: number, number: number): Command =>
     if (id !== undefined) await retryJob(world, real, session, id);
   });
 
+/** A retry of a job that has failed or was cancelled. */
+export const redrive = (session: number, number: number): Command =>
+  command(
+    `redrive ${session} job ${number}`,
+    async (world, real) => {
+      const job = nth(ended(world, session), number);
+      if (job) await retryJob(world, real, session, job.id);
+    },
+    (world) => ended(world, session).length > 0,
+  );
+
+const ended = (world: World, session: number): Job[] =>
+  world.seen(session).filter(({ status }) => status === 'failed' || status === 'cancelled');
+
 export async function retryJob(world: World, real: Real, session: number, id: string): Promise<void> {
   const job = world.see(session, id);
   const waits = retryWaits(world, session, id, job);

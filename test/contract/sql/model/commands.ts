@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import type { Arbitrary } from 'fast-check';
 import { claim, settledClaim } from './claim.ts';
-import { cancel, pause, resume, retry } from './client.ts';
+import { cancel, pause, redrive, resume, retry } from './client.ts';
 import type { Command } from './command.ts';
-import { SOON_MS, enqueue } from './enqueue.ts';
+import { SOON_MS, enqueue, enqueueOne } from './enqueue.ts';
 import { beat, die, reap } from './liveness.ts';
 import { report, updateStatus } from './report.ts';
 import { begin, end, kill, rollbackTo, savepoint } from './transactions.ts';
@@ -53,6 +53,10 @@ export const commands: Arbitrary<Command>[] = [
       12,
       fc.tuple(session, fc.array(wanted, { minLength: 1, maxLength: 4 })).map((of) => enqueue(...of)),
     ),
+    often(
+      3,
+      fc.tuple(session, wanted).map((of) => enqueueOne(...of)),
+    ),
     often(14, claimOf.map(claim)),
     often(4, claimOf.map(settledClaim)),
     often(
@@ -70,8 +74,12 @@ export const commands: Arbitrary<Command>[] = [
       fc.tuple(session, latest).map((of) => cancel(...of)),
     ),
     often(
-      3,
+      2,
       fc.tuple(session, latest).map((of) => retry(...of)),
+    ),
+    often(
+      3,
+      fc.tuple(session, latest).map((of) => redrive(...of)),
     ),
     often(6, session.map(begin)),
     often(

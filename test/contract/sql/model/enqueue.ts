@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { only } from '../queue.ts';
 import { type Command, command } from './command.ts';
 import type { Job } from './job.ts';
 import { ask } from './real.ts';
@@ -6,6 +7,8 @@ import type { Waits, World } from './world.ts';
 
 /** How long a job waits that shall soon run. */
 export const SOON_MS = 150;
+
+const DEFAULT_ATTEMPTS = 5;
 
 export interface Wanted {
   readonly type: number;
@@ -15,9 +18,10 @@ export interface Wanted {
   readonly key: string | undefined;
 }
 
+/** `ops.queue_jobs`. */
 export const enqueue = (session: number, wanted: readonly Wanted[]): Command =>
   command(`enqueue ${session} ${JSON.stringify(wanted)}`, async (world, real) => {
-    const jobs = wanted.map((one) => ({ ...toJob(one, world), holder: holderOf(world, session, one) }));
+    const jobs = wanted.map((one) => ({ ...toJob(one, world), holder: holderOf(world, session, one)?.id }));
     const rows = await ask(
       world,
       real,
@@ -39,16 +43,42 @@ export const enqueue = (session: number, wanted: readonly Wanted[]): Command =>
     expect(rows).toHaveLength(jobs.length);
     const owners = new Map<string, string>();
     for (const [index, { holder, ...job }] of jobs.entries()) {
+      const owner = holder ?? owners.get(`${job.type} ${job.key}`);
       const row = rows[index];
-      const owner = holder?.id ?? owners.get(`${job.type} ${job.key}`);
-      expect(row).toEqual({ created: owner === undefined, id: owner ?? expect.any(String) });
-      if (!row || owner !== undefined) continue;
-      expect(world.queued).not.toContain(row.id);
-      world.queued.push(row.id);
-      world.put(session, { ...job, id: row.id });
+      expect(row).toEqual({ created: owner === undefined, id: expect.any(String) });
+      if (!row) continue;
+      take(world, session, { ...job, id: row.id }, owner);
       if (job.key !== undefined) owners.set(`${job.type} ${job.key}`, row.id);
     }
   });
+
+/** `ops.queue_job` or, with a key, `ops.queue_job_idempotent`. */
+export const enqueueOne = (session: number, wanted: Wanted): Command =>
+  command(`enqueue one ${session} ${JSON.stringify(wanted)}`, async (world, real) => {
+    const job = { ...toJob(wanted, world), maxAttempts: DEFAULT_ATTEMPTS };
+    const owner = holderOf(world, session, wanted)?.id;
+    const { type, priority, key } = job;
+    const runAt = new Date(job.runAt);
+    const rows = await ask(world, real, { session, waits: waitsOf(world, session, [wanted]) }, async (sql) =>
+      key === undefined
+        ? await sql<{ id: string }>`select ops.queue_job(${type}, '{}', ${priority}, ${runAt}) as id`
+        : await sql<{
+            id: string;
+          }>`select ops.queue_job_idempotent(${type}, '{}', ${key}, ${priority}, ${runAt}) as id`,
+    );
+    if (rows) take(world, session, { ...job, id: only(rows).id }, owner);
+  });
+
+/** The answer was that job: the one that has the key already, or a new one. */
+function take(world: World, session: number, job: Job, owner: string | undefined): void {
+  if (owner !== undefined) {
+    expect(job.id).toBe(owner);
+    return;
+  }
+  expect(world.queued).not.toContain(job.id);
+  world.queued.push(job.id);
+  world.put(session, job);
+}
 
 const RUN_AT = { now: () => 0, soon: () => Date.now() + SOON_MS, far: () => Date.parse('2099-01-01Z') };
 

@@ -22,7 +22,7 @@ export interface Job {
   readonly maxAttempts: number;
   readonly attempts: number;
   readonly status: string;
-  /** In milliseconds of the clock. 0: at once. */
+  /** In milliseconds of the clock, and not later than the database has it. 0: at once. */
   readonly runAt: number;
   readonly lease: Lease | undefined;
 }
@@ -51,8 +51,9 @@ export const returned = (job: Job): Job => ({
   lease: undefined,
 });
 
-export function reported(job: Job, { status, backoff_seconds }: Outcome): Job {
-  const runAt = backoff_seconds === undefined ? job.runAt : Date.now() + backoff_seconds * 1000;
+/** With an outcome that was sent at that time. */
+export function reported(job: Job, { status, backoff_seconds }: Outcome, at: number): Job {
+  const runAt = backoff_seconds === undefined ? job.runAt : at + backoff_seconds * 1000;
   switch (status) {
     case 'pending':
       return { ...returned(job), runAt };

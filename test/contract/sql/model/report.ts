@@ -24,6 +24,7 @@ export async function reportOf(
   const id = claim.job_id;
   const job = world.see(session, id);
   const current = job?.lease?.token === claim.lease_token;
+  const at = Date.now();
   const took = await ask(
     world,
     real,
@@ -32,7 +33,7 @@ export async function reportOf(
   );
   if (took === undefined) return;
   expect({ claim, job, took }).toEqual({ claim, job, took: current });
-  if (job && current) world.put(session, reported(job, outcome));
+  if (job && current) world.put(session, reported(job, outcome, at));
   else world.touch(session, id);
 }
 
@@ -58,7 +59,7 @@ export const updateStatus = (
       const current = withToken ? job?.lease?.token === token : job?.lease !== undefined && !isLost(job);
       const took = await queue.updateStatus(claim.job_id, status, withToken ? { token } : {});
       expect({ claim, job, took }).toEqual({ claim, job, took: current });
-      if (job && took) world.put(undefined, reported(job, { status }));
+      if (job && took) world.put(undefined, reported(job, { status }, Date.now()));
     },
     (world) => {
       const claim = nth(world.claims, number);
