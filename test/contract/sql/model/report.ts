@@ -1,0 +1,68 @@
+import { expect } from 'vitest';
+import type { Claim, Outcome } from '../queue.ts';
+import { type Command, command, nth } from './command.ts';
+import { isLost, reported } from './job.ts';
+import { type Real, ask } from './real.ts';
+import type { World } from './world.ts';
+
+/** An outcome of one of the attempts that ever were: current, lost, superseded or rolled back. */
+export const report = (session: number, number: number, outcome: Outcome): Command =>
+  command(
+    `report ${session} of claim ${number} ${JSON.stringify(outcome)}`,
+    async (world, real) => {
+      const claim = nth(world.claims, number);
+      if (claim) await reportOf(world, real, { session, claim, outcome });
+    },
+    (world) => world.claims.length > 0,
+  );
+
+export async function reportOf(
+  world: World,
+  real: Real,
+  { session, claim, outcome }: { session: number; claim: Claim; outcome: Outcome },
+): Promise<void> {
+  const id = claim.job_id;
+  const job = world.see(session, id);
+  const current = job?.lease?.token === claim.lease_token;
+  const at = Date.now();
+  const took = await ask(
+    world,
+    real,
+    { session, waits: waitsOf(world, session, id, current) },
+    async (sql) => await real.queue.report(claim, outcome, sql),
+  );
+  if (took === undefined) return;
+  expect({ claim, job, took }).toEqual({ claim, job, took: current });
+  if (job && current) world.put(session, reported(job, outcome, at));
+  else world.touch(session, id);
+}
+
+/** What takes effect must wait for who has changed the job. What has none may be refused at once. */
+export const waitsOf = (world: World, session: number, id: string, takesEffect: boolean) => {
+  if (takesEffect && world.changedByOthers(session, id)) return 'must';
+  return world.touchedByOthers(session, id) ? 'maybe' : 'never';
+};
+
+/** `ops.update_job_status` in a transaction of its own, with the token of an attempt or for the current one. */
+export const updateStatus = (
+  number: number,
+  status: 'completed' | 'failed' | 'cancelled',
+  withToken: boolean,
+): Command =>
+  command(
+    `update the status ${withToken ? 'with' : 'without'} the token of claim ${number}: ${status}`,
+    async (world, { queue }) => {
+      const claim = nth(world.claims, number);
+      const job = claim && world.see(undefined, claim.job_id);
+      if (!claim) return;
+      const token = claim.lease_token;
+      const current = withToken ? job?.lease?.token === token : job?.lease !== undefined && !isLost(job);
+      const took = await queue.updateStatus(claim.job_id, status, withToken ? { token } : {});
+      expect({ claim, job, took }).toEqual({ claim, job, took: current });
+      if (job && took) world.put(undefined, reported(job, { status }, Date.now()));
+    },
+    (world) => {
+      const claim = nth(world.claims, number);
+      return claim !== undefined && !world.touchedByOthers(undefined, claim.job_id);
+    },
+  );
