@@ -174,7 +174,7 @@ begin
   end if;
 
   with locked as materialized (
-    select r.ctid as place, r.seq, r.keyed, r.organization_id, r.job_ids from ops.ready r
+    select r.seq, r.keyed, r.organization_id, r.job_ids from ops.ready r
      where r.lane_id = p_lane and r.seq > p_after and r.seq <= p_upto
        and (p_aside is null or r.organization_id is null or r.organization_id <> all (p_aside))
      order by r.seq limit v_batches for update skip locked
@@ -184,7 +184,8 @@ begin
     select c.*, least(cardinality(c.job_ids), p_most - (c.upto - cardinality(c.job_ids)))::integer as n
       from counted c where c.upto - cardinality(c.job_ids) < p_most
   ), gone as (
-    delete from ops.ready where ctid = any (array(select w.place from wanted w where w.n = cardinality(w.job_ids)))
+    -- By its key: a row that was cut since this statement began has another place, which its snapshot does not show.
+    delete from ops.ready r using wanted w where w.n = cardinality(w.job_ids) and r.lane_id = p_lane and r.seq = w.seq
   ), cut as (
     update ops.ready r set job_ids = w.job_ids[w.n + 1 :] from wanted w
      where w.n < cardinality(w.job_ids) and r.lane_id = p_lane and r.seq = w.seq

@@ -33,7 +33,7 @@ export const DEFAULT_MAX_ATTEMPTS = 5;
 export async function queueJobs(client: Client, jobs: readonly NewJob[]): Promise<Queued[]> {
   const { rows } = await client.query<Queued>({
     name: 'queue_jobs',
-    text: 'select created, (job).id from ops.queue_jobs($1)',
+    text: 'select created, job_id as id from ops.queue_jobs($1)',
     values: [JSON.stringify(jobs.map((job) => ({ type: TYPE, ...job })))],
   });
   return rows;

@@ -51,11 +51,8 @@ const pool = createPool({
   statementTimeoutMs: STATEMENT_TIMEOUT_MS,
   onIdleError: () => {},
 });
-const queue = postgresWorkerQueue(pool, {
-  id: `worker-${randomUUID()}`,
-  hostname: hostname(),
-  deadAfterMs: DEAD_AFTER_MS,
-});
+const id = `worker-${randomUUID()}`;
+const queue = postgresWorkerQueue(pool, { id, hostname: hostname(), deadAfterMs: DEAD_AFTER_MS });
 
 /** Notes the completions that took effect. Of two runs of one job only the later one can have. */
 const noting: WorkerQueue = {
@@ -88,6 +85,8 @@ const worker = createWorker(
     queue: noting,
     events: postgresQueueEvents({
       url,
+      workerId: id,
+      types: [TYPE],
       probeIntervalMs: 1000,
       probeTimeoutMs: STATEMENT_TIMEOUT_MS,
       onError: () => {},

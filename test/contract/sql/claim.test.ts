@@ -110,6 +110,19 @@ describe('ops.claim_jobs', () => {
     expect(taken.toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
   });
 
+  it('[Q-3] gives each job of a batch once, however many take the next one of it at the same time', async () => {
+    const type = newType();
+    const jobs = await queueJobs(Array.from({ length: 1000 }, () => ({ type })));
+    const taken: string[] = [];
+    const take = async (): Promise<void> => {
+      for (let claims = await claim(type); claims.length > 0 || taken.length < jobs.length; claims = await claim(type)) {
+        taken.push(...claims.map(({ job_id }) => job_id));
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, take));
+    expect(taken.toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
+  });
+
   it('takes nothing when its transaction is rolled back, not even an attempt', async () => {
     const type = newType();
     const id = await queueJob({ type });
