@@ -22,13 +22,15 @@
 -- becomes of it. Claims and the reaper pass by what is locked; reports and clients wait for it. Several rows are locked in
 -- the order of their keys. Only the database's clock decides. An argument out of its range is 22023.
 
+-- Made by the first job of a type and a priority, and for ever. Transactions that do so at the same time make one each rather
+-- than wait for each other; the first is then used by everybody, and the others are empty.
 create table ops.lane (
   id              integer  generated always as identity primary key,
   type            text     not null check (length(type) between 1 and 100),
   priority        smallint not null check (priority between -100 and 100),
-  organization_id uuid,    -- set where the jobs of one organisation wait aside, whose queue is or was paused
-  unique nulls not distinct (type, priority, organization_id)
+  organization_id uuid     -- set where the jobs of one organisation wait aside, whose queue is or was paused
 );
+create index lane_type on ops.lane (type, priority, organization_id, id);
 
 -- By the time in the id, like its outcomes: one look-up touches one partition, and both are dropped together.
 create table ops.job (

@@ -8,6 +8,7 @@ drop function ops.take_keys(jsonb, uuid[]);
 drop function ops.take_key(uuid, text, text, uuid);
 drop function ops.set_aside_for(text, uuid);
 drop function ops.make_lanes(text[], integer[], uuid[]);
+drop function ops.lane_of(text, integer, uuid);
 drop function ops.wake(text[]);
 drop function ops.fault_of_job(text, text, jsonb, integer, timestamptz, text, integer, jsonb);
 drop function ops.trace_for_jobs();

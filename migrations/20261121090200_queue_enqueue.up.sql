@@ -42,17 +42,19 @@ begin
   end loop;
 end $$;
 
--- Lanes are made once and for ever; who makes the first job of a type and priority lets others wait that make it, too.
-create function ops.make_lanes(p_types text[], p_priorities integer[], p_organizations uuid[]) returns void
+-- The lane of a type and a priority, or the one in which jobs of this organisation wait aside.
+create function ops.lane_of(p_type text, p_priority integer, p_aside uuid) returns integer
+language sql stable
+return (select l.id from ops.lane l
+         where l.type = p_type and l.priority = p_priority and (p_aside is null and l.organization_id is null or l.organization_id = p_aside)
+         order by l.id limit 1);
+
+create function ops.make_lanes(p_types text[], p_priorities integer[], p_asides uuid[]) returns void
 language sql
 as $$
   insert into ops.lane (type, priority, organization_id)
-  select distinct u.type, u.priority, u.organization_id
-    from unnest(p_types, p_priorities, p_organizations) u (type, priority, organization_id)
-   where not exists (select from ops.lane l where l.type = u.type and l.priority = u.priority
-                                              and l.organization_id is not distinct from u.organization_id)
-   order by 1, 2, 3
-  on conflict do nothing;
+  select distinct u.type, u.priority, u.aside from unnest(p_types, p_priorities, p_asides) u (type, priority, aside)
+   where ops.lane_of(u.type, u.priority, u.aside) is null;
 $$;
 
 -- The organisation if its jobs of that type wait aside.
@@ -139,8 +141,9 @@ begin
                               max_attempts integer, options jsonb, trace_id text, organization_id uuid, actor text))
                  with ordinality as r (element, type, priority, run_at, unique_key, max_attempts, options, trace_id,
                                        organization_id, actor, ordinal)) i
-        left join ops.lane l on l.type = i.type and l.priority = i.priority
-                            and (i.aside is null and l.organization_id is null or l.organization_id = i.aside)
+        left join (select distinct on (l.type, l.priority, l.organization_id) l.* from ops.lane l
+                    order by l.type, l.priority, l.organization_id, l.id) l
+          on l.type = i.type and l.priority = i.priority and (i.aside is null and l.organization_id is null or l.organization_id = i.aside)
     ), proper as materialized (
       select (array_agg(i.fault order by i.ordinal) filter (where i.fault is not null))[1] as fault,
              array_agg(i.type) filter (where i.lane_id is null) as types,
@@ -235,7 +238,8 @@ begin
   select p.organization_id into v_aside from ops.queue_pause p where p.type = p_type and p.organization_id = v_org;
   loop
     select l.id into v_lane from ops.lane l
-     where l.type = p_type and l.priority = p_priority and (v_aside is null and l.organization_id is null or l.organization_id = v_aside);
+     where l.type = p_type and l.priority = p_priority and (v_aside is null and l.organization_id is null or l.organization_id = v_aside)
+     order by l.id limit 1;
     exit when found;
     perform ops.make_lanes(array[p_type], array[p_priority], array[v_aside]);
   end loop;

@@ -249,22 +249,20 @@ begin
        order by s.run_at, s.job_id limit 5000 for update skip locked))
     returning *
   ), moved as materialized (
-    select j.id as job_id, p_now as run_at, 1::smallint as run, 1::smallint as attempt, r.keyed, r.organization_id, true as was_ready
-      from ready r, unnest(r.job_ids) j (id)
-    union all
-    select d.job_id, d.run_at, d.run, d.attempt, d.keyed, d.organization_id, false from due d
+    select m.*, ops.lane_of(v_lane.type, v_lane.priority, m.organization_id) as lane_id from (
+      select j.id as job_id, p_now as run_at, 1::smallint as run, 1::smallint as attempt, r.keyed, r.organization_id, true as was_ready
+        from ready r, unnest(r.job_ids) j (id)
+      union all
+      select d.job_id, d.run_at, d.run, d.attempt, d.keyed, d.organization_id, false from due d) m
   ), counted as (
     insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
     select p_lane, m.organization_id, -count(*) filter (where m.was_ready), -count(*) filter (where not m.was_ready), 0
       from moved m group by m.organization_id
     union all
-    select l.id, m.organization_id, 0, count(*), 0
-      from moved m join ops.lane l on l.type = v_lane.type and l.priority = v_lane.priority and l.organization_id = m.organization_id
-     group by l.id, m.organization_id
+    select m.lane_id, m.organization_id, 0, count(*), 0 from moved m group by m.lane_id, m.organization_id
   )
   insert into ops.scheduled (job_id, run_at, lane_id, run, attempt, keyed, organization_id)
-  select m.job_id, m.run_at, l.id, m.run, m.attempt, m.keyed, m.organization_id
-    from moved m join ops.lane l on l.type = v_lane.type and l.priority = v_lane.priority and l.organization_id = m.organization_id;
+  select m.job_id, m.run_at, m.lane_id, m.run, m.attempt, m.keyed, m.organization_id from moved m;
 end $$;
 
 -- A claimed job as its worker gets it.

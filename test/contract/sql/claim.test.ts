@@ -115,7 +115,11 @@ describe('ops.claim_jobs', () => {
     const jobs = await queueJobs(Array.from({ length: 1000 }, () => ({ type })));
     const taken: string[] = [];
     const take = async (): Promise<void> => {
-      for (let claims = await claim(type); claims.length > 0 || taken.length < jobs.length; claims = await claim(type)) {
+      for (
+        let claims = await claim(type);
+        claims.length > 0 || taken.length < jobs.length;
+        claims = await claim(type)
+      ) {
         taken.push(...claims.map(({ job_id }) => job_id));
       }
     };
