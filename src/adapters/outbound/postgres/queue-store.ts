@@ -1,6 +1,6 @@
 import type { RequestContext } from '#src/application/context.ts';
-import type { JobFilter, JobPosition, NewJob, QueueStore, QueuedJob } from '#src/application/queue/ports.ts';
-import type { Job, Queue, Timestamp, Worker } from '#src/domain/jobs/job.ts';
+import type { JobFilter, JobPosition, QueueStore, QueuedJob } from '#src/application/queue/ports.ts';
+import type { Job, NewJob, Queue, Timestamp, Worker } from '#src/domain/jobs/job.ts';
 import {
   type Compilable,
   DummyDriver,
