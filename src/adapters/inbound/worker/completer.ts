@@ -98,14 +98,9 @@ export function createCompleter({ complete, trouble, onSettled }: CompleterOptio
     const reports = group.replaced ? group.reports.map(withoutOutcome) : group.reports;
     for (let failures = 0; !closing.signal.aborted; failures += 1) {
       if (failures > 0) await pause(retryDelayMs(failures), closing.signal);
+      let stored: ReadonlySet<string>;
       try {
-        const stored = await complete(reports);
-        trouble.worked('complete');
-        sending = [];
-        size -= reports.length;
-        for (const report of group.reports) bytes -= bytesOf(report);
-        onSettled(reports, stored, failures > 0);
-        return;
+        stored = await complete(reports);
       } catch (error) {
         trouble.failed('complete', error, group.reports);
         if (isUnavailable(error)) continue;
@@ -113,6 +108,12 @@ export function createCompleter({ complete, trouble, onSettled }: CompleterOptio
         apart.push(...partsOf(group, error));
         return;
       }
+      trouble.worked('complete');
+      sending = [];
+      size -= reports.length;
+      for (const report of group.reports) bytes -= bytesOf(report);
+      onSettled(reports, stored, failures > 0);
+      return;
     }
   }
 
