@@ -1,6 +1,7 @@
 import type { JsonValue } from '#src/domain/jobs/job.ts';
 import type { RetryPolicy } from '#src/domain/jobs/retry-policy.ts';
 import type { z } from 'zod';
+import type { Completed } from './completed.ts';
 import type { JobPorts } from './ports.ts';
 
 /** What a handler knows about its run, besides the payload. */
@@ -12,7 +13,7 @@ export interface JobContext {
   /** What calls of this attempt carry, so that they continue its trace (Q-7). */
   readonly traceparent: string;
   readonly organizationId: string | null;
-  /** Aborted at the deadline, when the job was cancelled, and when the lease is lost. Pass it on to whatever waits. */
+  /** Aborted at the deadline (at most 0.1 s later), when the job was cancelled, and when the lease is lost. Pass it on to whatever waits. */
   readonly signal: AbortSignal;
 }
 
@@ -22,13 +23,13 @@ export interface JobDefinition<Payload = unknown> {
   readonly description: string;
   readonly payload: z.ZodType<Payload>;
   readonly retry: RetryPolicy;
-  /** Deadline of one attempt. */
+  /** Deadline of one attempt; a job may have its own. */
   readonly timeoutSeconds: number;
   /**
-   * Runs at least once a job: make it idempotent. What it returns is kept as the job's result. What it throws is tried
-   * again by the retry policy, but for `PermanentFailure` and `NotAttempted`.
+   * Runs at least once a job: make it idempotent. What it returns is kept as the job's result; with `completed` it also
+   * queues other jobs. What it throws is tried again by the retry policy, but for `PermanentFailure` and `NotAttempted`.
    */
-  handler(payload: Payload, context: JobContext, ports: JobPorts): Promise<JsonValue>;
+  handler(payload: Payload, context: JobContext, ports: JobPorts): Promise<JsonValue | Completed>;
 }
 
 /** Ties the handler's payload to the schema; the registry then holds definitions of any payload. */

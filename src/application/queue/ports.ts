@@ -1,23 +1,5 @@
-import type {
-  Job,
-  JobOptions,
-  JobStatus,
-  JsonValue,
-  Queue,
-  Timestamp,
-  Worker,
-} from '#src/domain/jobs/job.ts';
+import type { Job, JobStatus, NewJob, Queue, Timestamp, Worker } from '#src/domain/jobs/job.ts';
 import type { Statement } from '../transactions.ts';
-
-export interface NewJob {
-  readonly type: string;
-  readonly payload: JsonValue;
-  readonly maxAttempts: number;
-  readonly priority?: number | undefined;
-  readonly runAt?: Timestamp | undefined;
-  readonly uniqueKey?: string | undefined;
-  readonly options?: JobOptions | undefined;
-}
 
 export interface QueuedJob {
   readonly id: string;

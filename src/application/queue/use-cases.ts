@@ -1,15 +1,18 @@
 import { DomainError } from '#src/domain/errors.ts';
-import { type Job, PRIORITY, type Queue, type Worker } from '#src/domain/jobs/job.ts';
-import { findUnstorable } from '#src/domain/jobs/storable.ts';
-import { pointerTo } from '#src/domain/json-pointer.ts';
+import {
+  type Job,
+  type JobRequest,
+  type NewJob,
+  PRIORITY,
+  type Queue,
+  type Worker,
+} from '#src/domain/jobs/job.ts';
 import type { RequestContext } from '../context.ts';
+import { acceptJob } from '../jobs/accept-job.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { type JobRegistry, definitionOf } from '../jobs/registry.ts';
 import type { Transactions } from '../transactions.ts';
-import type { JobFilter, JobPage, NewJob, QueueStore, QueuedJob } from './ports.ts';
-
-/** A job as a client asks for it; the type decides about attempts unless the client does. */
-export type JobRequest = Omit<NewJob, 'maxAttempts'> & { readonly maxAttempts?: number | undefined };
+import type { JobFilter, JobPage, QueueStore, QueuedJob } from './ports.ts';
 
 /** What became of a request to queue a job. */
 export interface QueueResult {
@@ -49,14 +52,14 @@ export function queueUseCases({ transactions, store, registry }: Dependencies) {
   return {
     /** @throws DomainError `job_type_unknown`, `payload_invalid` */
     async queueJob(context: RequestContext, request: JobRequest): Promise<QueueResult> {
-      const job = accept(registry, request, '');
+      const job = acceptJob(registry, request, '');
       const queued = await transactions.transaction(context, store.queueJob(job));
       return only(await results(context, [job], [queued]));
     },
 
     /** All or none. @throws DomainError `job_type_unknown`, `payload_invalid` for the first faulty job */
     async queueJobs(context: RequestContext, requests: readonly JobRequest[]): Promise<QueueResult[]> {
-      const jobs = requests.map((request, index) => accept(registry, request, `/jobs/${index}`));
+      const jobs = requests.map((request, index) => acceptJob(registry, request, `/jobs/${index}`));
       return await results(context, jobs, await transactions.transaction(context, store.queueJobs(jobs)));
     },
 
@@ -134,29 +137,6 @@ export function queueUseCases({ transactions, store, registry }: Dependencies) {
       return [...registry.values()];
     },
   };
-}
-
-function accept(registry: JobRegistry, request: JobRequest, pointer: string): NewJob {
-  const { payload: schema, retry } = definitionOf(registry, request.type, `${pointer}/type`);
-  const parsed = schema.safeParse(request.payload);
-  if (!parsed.success) {
-    throw new DomainError('payload_invalid', `The payload does not fit the job type ${request.type}.`, {
-      fields: parsed.error.issues.map((issue) => ({
-        pointer: pointerTo(`${pointer}/payload`, ...issue.path),
-        detail: issue.message,
-      })),
-    });
-  }
-  // What was sent is kept, not what was parsed: defaults belong to the code that runs the job.
-  const payload = request.payload;
-  const unstorable = findUnstorable(payload);
-  if (unstorable !== undefined) {
-    const detail = 'Text must not contain NUL characters or lone surrogates.';
-    throw new DomainError('payload_invalid', detail, {
-      fields: [{ pointer: `${pointer}/payload${unstorable}`, detail }],
-    });
-  }
-  return { ...request, maxAttempts: request.maxAttempts ?? retry.maxAttempts };
 }
 
 const pending = ({ traceId }: RequestContext, job: NewJob, { id, createdAt, runAt }: QueuedJob): Job => ({

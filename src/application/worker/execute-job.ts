@@ -4,7 +4,9 @@ import { type Outcome, outcomeOfFailure } from '#src/domain/jobs/outcome.ts';
 import { storableResult } from '#src/domain/jobs/result.ts';
 import { DEFAULT_RETRY } from '#src/domain/jobs/retry-policy.ts';
 import { z } from 'zod';
+import { Completed } from '../jobs/completed.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
+import { acceptFollowUps } from '../jobs/follow-ups.ts';
 import type { JobPorts } from '../jobs/ports.ts';
 import type { JobRegistry } from '../jobs/registry.ts';
 import { Attempt, type Ending } from './attempt.ts';
@@ -40,7 +42,7 @@ export function executeJob(
   const definition = registry.get(job.type);
   const timeoutSeconds = job.options?.timeoutSeconds ?? definition?.timeoutSeconds ?? 0;
   const attempt = new Attempt(job, traceparent, timeoutSeconds, (ending) => {
-    onEnd(executionOf(ending, job, definition, random));
+    onEnd(executionOf(ending, job, registry, random));
   });
   callHandler(definition, ports, attempt).then(attempt.returned, attempt.threw);
   return attempt;
@@ -68,27 +70,32 @@ function callHandler(
 function executionOf(
   ending: Ending,
   job: ClaimedJob,
-  definition: JobDefinition | undefined,
+  registry: JobRegistry,
   random: () => number,
 ): Execution {
-  if ('error' in ending) return failed(ending.error, job, definition, random);
+  if ('error' in ending) return failed(ending.error, job, registry, random);
   try {
-    return { outcome: { status: 'completed', result: storableResult(ending.value) } };
+    return { outcome: completion(ending.value, registry) };
   } catch (error) {
-    return failed(error, job, definition, random);
+    return failed(error, job, registry, random);
   }
 }
 
-function failed(
-  error: unknown,
-  job: ClaimedJob,
-  definition: JobDefinition | undefined,
-  random: () => number,
-): Execution {
+/** @throws PermanentFailure when what the handler returned cannot be stored */
+function completion(returned: unknown, registry: JobRegistry): Outcome {
+  if (!(returned instanceof Completed)) return { status: 'completed', result: storableResult(returned) };
+  return {
+    status: 'completed',
+    result: storableResult(returned.result),
+    followUps: acceptFollowUps(registry, returned.followUps),
+  };
+}
+
+function failed(error: unknown, job: ClaimedJob, registry: JobRegistry, random: () => number): Execution {
   const aborted = error instanceof JobAborted ? error.reason : undefined;
   if (aborted === 'cancelled' || aborted === 'lease_lost') return { outcome: undefined, error, aborted };
   if (aborted === 'drain') return { outcome: { status: 'released' }, error, aborted };
-  const retry = { ...(definition?.retry ?? DEFAULT_RETRY), ...job.options };
+  const retry = { ...(registry.get(job.type)?.retry ?? DEFAULT_RETRY), ...job.options };
   return {
     outcome: outcomeOfFailure(error, job.attempt, job.maxAttempts, retry, random()),
     error,

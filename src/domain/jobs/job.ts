@@ -46,6 +46,20 @@ export interface JobOptions {
   readonly maxDelaySeconds?: number;
 }
 
+/** A job as it is queued. */
+export interface NewJob {
+  readonly type: string;
+  readonly payload: JsonValue;
+  readonly maxAttempts: number;
+  readonly priority?: number | undefined;
+  readonly runAt?: Timestamp | undefined;
+  readonly uniqueKey?: string | undefined;
+  readonly options?: JobOptions | undefined;
+}
+
+/** A job as a client or a handler asks for it; the type decides about attempts. */
+export type JobRequest = Omit<NewJob, 'maxAttempts'> & { readonly maxAttempts?: number | undefined };
+
 /** A job as a worker holds it: the right to one attempt. */
 export interface ClaimedJob {
   readonly id: string;

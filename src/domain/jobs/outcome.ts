@@ -1,10 +1,15 @@
 import { NotAttempted, PermanentFailure, RetryLater, describeFailure } from './failure.ts';
-import type { JsonValue } from './job.ts';
+import type { JsonValue, NewJob } from './job.ts';
 import { type RetryPolicy, backoffSeconds } from './retry-policy.ts';
 
 /** What a worker reports of one attempt. `released` gives the job back unworked, with its attempt: to its place, or to run later. */
 export type Outcome =
-  | { readonly status: 'completed'; readonly result: JsonValue }
+  | {
+      readonly status: 'completed';
+      readonly result: JsonValue;
+      /** Queued with the storing of the outcome, all or none of it. */
+      readonly followUps?: readonly NewJob[];
+    }
   | { readonly status: 'retry'; readonly error: string; readonly backoffSeconds: number }
   | { readonly status: 'failed'; readonly error: string }
   | { readonly status: 'released'; readonly backoffSeconds?: number };

@@ -10,17 +10,30 @@ export const MAX_RESULT_CHARACTERS = 65_536;
  *
  * @throws PermanentFailure when it is not JSON or too large: another attempt would only repeat the work
  */
-export function storableResult(value: unknown): JsonValue {
-  if (value === null || typeof value === 'boolean') return value;
-  const text = toJson(value);
-  if (text === undefined)
-    throw new PermanentFailure('The handler returned no JSON; null is the empty result.');
-  if (text.length > MAX_RESULT_CHARACTERS) {
+export function storableResult(returned: unknown): JsonValue {
+  if (returned === null || typeof returned === 'boolean') return returned;
+  const { value, characters, escaped } = jsonOf(returned);
+  if (characters > MAX_RESULT_CHARACTERS) {
     throw new PermanentFailure(`The handler returned more than ${MAX_RESULT_CHARACTERS} characters of JSON.`);
   }
-  const result = JSON.parse(text) as JsonValue;
-  // JSON.stringify escapes NUL and lone surrogates, so without an escape there is nothing to replace.
-  return text.includes(String.raw`\u`) ? toStorableJson(result) : result;
+  // NUL and lone surrogates are escaped in JSON, so without an escape there is nothing to replace.
+  return escaped ? toStorableJson(value) : value;
+}
+
+/**
+ * What a handler returned as it is once it went through JSON.
+ *
+ * @throws PermanentFailure when it is not JSON
+ */
+export function jsonOf(returned: unknown): { value: JsonValue; characters: number; escaped: boolean } {
+  const text = toJson(returned);
+  if (text === undefined)
+    throw new PermanentFailure('The handler returned no JSON; null is the empty result.');
+  return {
+    value: JSON.parse(text) as JsonValue,
+    characters: text.length,
+    escaped: text.includes(String.raw`\u`),
+  };
 }
 
 /** `JSON.stringify` says nothing of undefined, functions and symbols, and throws on cycles and BigInt. */

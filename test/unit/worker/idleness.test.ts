@@ -98,6 +98,18 @@ it('does not look when a type is queued that it does not serve', async () => {
   await settled(worker.drain());
 });
 
+it('does not become idle by a claim that was under way when it was told to take no more', async () => {
+  const { worker, script, idle, tell } = onQuick();
+  script.answerAfterMs = 50;
+  await settled(worker.start());
+  await pass(20);
+  script.command = 'drain';
+  tell().onCommand('drain');
+  await pass(200);
+  expect(idle).toEqual([]);
+  await settled(worker.drain());
+});
+
 it('[AV-6] wants to be woken no more when it drains', async () => {
   const { worker, idle } = onQuick();
   await settled(worker.start());

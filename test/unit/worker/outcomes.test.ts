@@ -126,6 +126,36 @@ it('[Q-3] says at its end that an outcome was refused to the last', async () => 
   expect(vi.getTimerCount()).toBe(0);
 });
 
+it('sends no batch that is too large for a statement, and all of them', async () => {
+  const text = 'x'.repeat(60_000);
+  const large = job('large', async () => text);
+  const { worker, offer, batches, stateOf } = workerOn([large], { concurrency: 500 });
+  const offered = Array.from({ length: 500 }, () => offer('large', { notify: false }));
+  await settled(worker.start());
+  await pass(500);
+  expect(new Set(offered.map(stateOf))).toEqual(new Set(['completed']));
+  expect(Math.max(...batches) * text.length).toBeLessThan(9 * 1024 * 1024);
+  expect(Math.max(...batches)).toBeGreaterThan(50);
+  await settled(worker.drain());
+});
+
+it('takes no more jobs while too many outcomes are unreported', async () => {
+  const large = job('large', async () => 'x'.repeat(60_000));
+  const { worker, offer, script, stateOf } = workerOn([large], { concurrency: 10, pollIntervalMs: 20 });
+  const offered = Array.from({ length: 2000 }, () => offer('large', { notify: false }));
+  script.fail = (call) => (call === 'complete' ? away() : undefined);
+  await settled(worker.start());
+  await pass(1000);
+  const left = offered.filter((one) => stateOf(one) === 'offered').length;
+  expect(left).toBeGreaterThan(0);
+  await pass(5000);
+  expect(offered.filter((one) => stateOf(one) === 'offered')).toHaveLength(left);
+  script.fail = () => undefined;
+  await pass(5000);
+  expect(offered.filter((one) => stateOf(one) === 'offered')).toHaveLength(0);
+  await settled(worker.drain());
+});
+
 it('finds the one outcome of a large batch that is refused by few statements', async () => {
   const { worker, offer, script, calls, batches, outcomeOf } = workerOn([echo], { concurrency: 1000 });
   script.fail = (_call, reports) =>

@@ -6,8 +6,10 @@ import { type DatabaseTrouble, isUnavailable, retryDelayMs } from './database-tr
 import { createWakeUp, pause, unlessAborted } from './pause.ts';
 
 /** One statement that the database handles in some ten milliseconds. */
-export const MAX_BATCH = 1000;
-/** Outcomes that wait to be stored before the worker takes no more jobs, and the bytes that their results may take. */
+const MAX_BATCH = 1000;
+/** Of results and follow-ups in one statement; a single report may have more. */
+const MAX_BATCH_BYTES = 8 * 1024 * 1024;
+/** Outcomes that wait to be stored before the worker takes no more jobs, and the bytes that they may take. */
 const MAX_UNREPORTED = 4 * MAX_BATCH;
 const MAX_UNREPORTED_BYTES = 32 * 1024 * 1024;
 /** About the root of a full batch: whichever of its reports is at fault, it is found by some sixty small statements. */
@@ -63,13 +65,24 @@ export function createCompleter({ complete, trouble, onSettled }: CompleterOptio
     setImmediate(nextTurn.resolve);
     await nextTurn.promise;
     while (size > 0 && !closing.signal.aborted) {
-      const batch = fresh.splice(0, MAX_BATCH);
+      const batch = takeBatch();
       if (batch.length > 0) await send(together(batch));
       const due = takeDue(performance.now());
       if (due) await send(due);
       else if (fresh.length === 0 && apart.length > 0) await arrival.wait(nextDueMs() - performance.now());
     }
     flushing = undefined;
+  }
+
+  function takeBatch(): Report[] {
+    let length = 0;
+    let room = MAX_BATCH_BYTES;
+    for (const report of fresh) {
+      if (length === MAX_BATCH || room <= 0) break;
+      length += 1;
+      room -= bytesOf(report);
+    }
+    return fresh.splice(0, length);
   }
 
   function takeDue(nowMs: number): Group | undefined {
@@ -85,14 +98,9 @@ export function createCompleter({ complete, trouble, onSettled }: CompleterOptio
     const reports = group.replaced ? group.reports.map(withoutOutcome) : group.reports;
     for (let failures = 0; !closing.signal.aborted; failures += 1) {
       if (failures > 0) await pause(retryDelayMs(failures), closing.signal);
+      let stored: ReadonlySet<string>;
       try {
-        const stored = await complete(reports);
-        trouble.worked('complete');
-        sending = [];
-        size -= reports.length;
-        for (const report of group.reports) bytes -= bytesOf(report);
-        onSettled(reports, stored, failures > 0);
-        return;
+        stored = await complete(reports);
       } catch (error) {
         trouble.failed('complete', error, group.reports);
         if (isUnavailable(error)) continue;
@@ -100,6 +108,12 @@ export function createCompleter({ complete, trouble, onSettled }: CompleterOptio
         apart.push(...partsOf(group, error));
         return;
       }
+      trouble.worked('complete');
+      sending = [];
+      size -= reports.length;
+      for (const report of group.reports) bytes -= bytesOf(report);
+      onSettled(reports, stored, failures > 0);
+      return;
     }
   }
 
@@ -134,8 +148,12 @@ const together = (reports: readonly Report[]): Group => ({ reports, tries: 0, re
 
 const withoutOutcome = ({ job }: Report): Report => ({ job, outcome: UNSTORABLE });
 
-const bytesOf = ({ outcome }: Report): number =>
-  outcome.status === 'completed' ? roughBytes(outcome.result) : 0;
+function bytesOf({ outcome }: Report): number {
+  if (outcome.status !== 'completed') return 0;
+  let bytes = roughBytes(outcome.result);
+  for (const { payload } of outcome.followUps ?? []) bytes += roughBytes(payload);
+  return bytes;
+}
 
 /**
  * How reports that were not stored are tried again. One that is refused goes without its outcome; if that is refused too,

@@ -13,6 +13,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { createBuffer } from './buffer.ts';
 import { createClaimBudget } from './claim-budget.ts';
+import { createCommands } from './commands.ts';
 import { createCompleter } from './completer.ts';
 import { databaseTrouble } from './database-trouble.ts';
 import { createFetcher } from './fetcher.ts';
@@ -59,10 +60,9 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
   const pace = createPace();
   const budget = createClaimBudget();
   const turn = createTurn(startJobs);
+  const commands = createCommands(obey);
   /** What came while a claim was under way: what it brings was claimed before. */
   let pauses: QueuePause[] = [];
-  let command: WorkerCommand = 'run';
-  let commandedMs = -Infinity;
   let draining: Promise<void> | undefined;
 
   const runner = createRunner({
@@ -97,7 +97,7 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     async claim(limit) {
       pauses = [];
       const jobs = await queue.claim(types, limit);
-      idleness.claimed(jobs.length);
+      if (wantsJobs()) idleness.claimed(jobs.length);
       return jobs;
     },
     accept(jobs) {
@@ -121,9 +121,7 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     onLost(lost) {
       forget('lease_lost', (job) => lost.has(job.leaseToken));
     },
-    onCommand(asked, askedMs) {
-      if (askedMs >= commandedMs) obey(asked);
-    },
+    onCommand: commands.beaten,
     onSilence() {
       logger.error({ running: runner.size() }, 'no heartbeat arrived for too long, all jobs are aborted');
       giveBack(buffer.clear());
@@ -141,7 +139,8 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     unreported: completer.size,
   });
 
-  const wantsJobs = (): boolean => heartbeat.alive() && command === 'run' && draining === undefined;
+  const wantsJobs = (): boolean =>
+    heartbeat.alive() && commands.current() === 'run' && draining === undefined;
 
   /** Not for a few more jobs while most of those that were fetched ahead are still there. */
   function demand(): number {
@@ -184,9 +183,8 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     giveBack(buffer.remove(isPaused));
   }
 
-  function obey(asked: WorkerCommand): void {
-    if (asked === command || draining) return;
-    command = asked;
+  function obey(command: WorkerCommand): void {
+    if (draining) return;
     logger.info({ command }, 'worker obeys a command');
     if (command === 'run') {
       fetcher.lookAgain();
@@ -245,10 +243,7 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
           pauses.push(pause);
           giveBackPaused(pause);
         },
-        onCommand(asked) {
-          commandedMs = performance.now();
-          obey(asked);
-        },
+        onCommand: commands.notified,
       });
       fetcher.start();
     },

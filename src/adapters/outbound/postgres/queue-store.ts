@@ -1,6 +1,6 @@
 import type { RequestContext } from '#src/application/context.ts';
-import type { JobFilter, JobPage, NewJob, QueueStore, QueuedJob } from '#src/application/queue/ports.ts';
-import type { Job, Queue, Timestamp, Worker } from '#src/domain/jobs/job.ts';
+import type { JobFilter, JobPage, QueueStore, QueuedJob } from '#src/application/queue/ports.ts';
+import type { Job, NewJob, Queue, Timestamp, Worker } from '#src/domain/jobs/job.ts';
 import {
   type Compilable,
   DummyDriver,
@@ -10,6 +10,7 @@ import {
   PostgresQueryCompiler,
   sql,
 } from 'kysely';
+import { optionsOf, toElement } from './job-element.ts';
 import type { Row } from './pool.ts';
 import type { DB } from './schema.ts';
 import type { Shared } from './shared-transactions.ts';
@@ -62,7 +63,7 @@ export const postgresQueueStore: QueueStore = {
       ? { ...statement, shared: (context: RequestContext) => ofCaller(job, context) }
       : statement;
   },
-  queueJobs: (jobs) => queueJobs([JSON.stringify(jobs.map(toInput))]),
+  queueJobs: (jobs) => queueJobs([JSON.stringify(jobs.map(toElement))]),
   findJob: (id) => findJob([id]),
   findJobs: (ids) => findJobs([ids]),
   listJobs: jobPage,
@@ -117,7 +118,7 @@ const ofCaller = (job: NewJob, { traceId, organizationId, actor }: RequestContex
   name: 'queue_jobs_of_callers',
   text: QUEUE_OF_CALLERS,
   element: JSON.stringify({
-    ...toInput(job),
+    ...toElement(job),
     trace_id: traceId,
     organization_id: organizationId,
     actor,
@@ -171,25 +172,6 @@ const queues = build
   ]);
 
 const workers = build.selectFrom('ops.workers').selectAll().orderBy('started_at').orderBy('id');
-
-/** As a worker gets them with the job. */
-const optionsOf = ({ options }: NewJob) =>
-  options && {
-    timeout_seconds: options.timeoutSeconds,
-    initial_delay_seconds: options.initialDelaySeconds,
-    factor: options.factor,
-    max_delay_seconds: options.maxDelaySeconds,
-  };
-
-const toInput = (job: NewJob) => ({
-  type: job.type,
-  payload: job.payload,
-  priority: job.priority,
-  run_at: job.runAt,
-  unique_key: job.uniqueKey,
-  max_attempts: job.maxAttempts,
-  options: optionsOf(job),
-});
 
 /** JSON has a time of UTC with an offset of zeros. */
 const toTime = (text: unknown): Timestamp => {

@@ -9,6 +9,7 @@ import {
 } from '#src/application/worker/ports.ts';
 import type { Pool } from 'pg';
 import { isContended } from './errors.ts';
+import { toElement } from './job-element.ts';
 import { type Row, query } from './pool.ts';
 
 export interface WorkerIdentity {
@@ -93,7 +94,11 @@ const valuesOf = (reports: readonly Report[]): unknown[] => [
   columnOf(reports, (outcome) =>
     'result' in outcome && outcome.result !== null ? JSON.stringify(outcome.result) : undefined,
   ),
-  null,
+  columnOf(reports, (outcome) =>
+    'followUps' in outcome && outcome.followUps
+      ? JSON.stringify(outcome.followUps.map(toElement))
+      : undefined,
+  ),
 ];
 
 function columnOf(reports: readonly Report[], read: (outcome: Outcome) => unknown): unknown[] | null {

@@ -1,5 +1,11 @@
-import type { JobRequest } from '#src/application/queue/use-cases.ts';
-import { JOB_STATUSES, type Job, type JobOptions, type JsonValue, PRIORITY } from '#src/domain/jobs/job.ts';
+import {
+  JOB_STATUSES,
+  type Job,
+  type JobOptions,
+  type JobRequest,
+  type JsonValue,
+  PRIORITY,
+} from '#src/domain/jobs/job.ts';
 import { z } from 'zod';
 import { formatted, integer } from './response-types.ts';
 import { text } from './text.ts';
