@@ -61,7 +61,9 @@ const wantsKey = (job: Job): job is Job & { key: string } =>
   job.key !== undefined && (job.status === 'failed' || job.status === 'cancelled');
 
 function retryWaits(world: World, session: number, id: string, job: Job | undefined): Waits {
-  const waits = waitsOf(world, session, id, job !== undefined && retried(job) !== job);
+  // A job that waits already is not touched.
+  const takesEffect = job !== undefined && job.status !== 'pending' && retried(job) !== job;
+  const waits = waitsOf(world, session, id, takesEffect);
   if (waits === 'must' || !job || !wantsKey(job)) return waits;
   const forKey = world.keyWaits(session, job.type, job.key);
   // Who finds the key taken may be refused at once, although its holder is just ending.

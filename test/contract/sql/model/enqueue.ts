@@ -84,6 +84,7 @@ const RUN_AT = { now: () => 0, soon: () => Date.now() + SOON_MS, far: () => Date
 
 const toJob = ({ type, priority, maxAttempts, run, key }: Wanted, world: World): Omit<Job, 'id'> => ({
   type: world.types[type] ?? '',
+  batch: world.queued.length,
   key,
   priority,
   maxAttempts,

@@ -17,6 +17,8 @@ export interface Lease {
 export interface Job {
   readonly id: string;
   readonly type: string;
+  /** Of the call that queued it. */
+  readonly batch: number;
   readonly key: string | undefined;
   readonly priority: number;
   readonly maxAttempts: number;

@@ -43,12 +43,30 @@ export function newWorld() {
     of(session)?.changed.get(id) ?? committed.get(id);
   const changedByOthers = (session: number | undefined, id: string): boolean =>
     others(session).some(({ changed }) => changed.has(id));
+  /** What is locked with a job: those that were queued or claimed with it. */
+  const companyOf = (job: Job | undefined): unknown[] => (job ? [job.batch, job.lease?.token] : []);
+  const companyIn = ({ changed, touched }: Changes): Set<unknown> => {
+    const ids = [...changed.keys(), ...touched];
+    const company = ids.flatMap((id) => [...companyOf(committed.get(id)), ...companyOf(changed.get(id))]);
+    return new Set(company.filter((mark) => mark !== undefined));
+  };
   const touchedByOthers = (session: number | undefined, id: string): boolean =>
-    others(session).some(({ changed, touched }) => changed.has(id) || touched.has(id));
+    others(session).some((changes) => {
+      if (changes.changed.has(id) || changes.touched.has(id)) return true;
+      const company = companyIn(changes);
+      return companyOf(see(session, id)).some((mark) => company.has(mark));
+    });
 
   /** Those whose rows the transaction held are free now, and perhaps not yet found by claims. */
-  function unsettle({ changed, touched }: Changes): void {
-    for (const id of [...changed.keys(), ...touched]) settled.delete(id);
+  function unsettle(changes: Changes): void {
+    const company = companyIn(changes);
+    for (const id of settled) {
+      const isFreed =
+        changes.changed.has(id) ||
+        changes.touched.has(id) ||
+        companyOf(committed.get(id)).some((mark) => company.has(mark));
+      if (isFreed) settled.delete(id);
+    }
   }
 
   function end(session: number): Changes {
