@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Bar, type Row, report, rowOf } from './report.ts';
-import { type Conservation, conservation } from './queue/conservation.ts';
 import { type EngineName, PEERS } from './queue/engine.ts';
 import { DEEP, FULL, type Measure, QUICK } from './queue/measures/measure.ts';
 import { FIGURES, type Figure } from './queue/rows.ts';
@@ -15,12 +14,10 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     /** Rows whose name contains this text. */
     only: { type: 'string', default: '' },
-    engines: { type: 'string', default: 'batches,hinted,lanes,current,graphile,pg-boss' },
+    engines: { type: 'string', default: 'dragonfly,graphile,pg-boss' },
     /** Ten million where it is one otherwise. */
     deep: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
-    /** Instead of the rows: seconds of killed workers and late commits, after which nothing may be missing. */
-    conservation: { type: 'string' },
   },
 });
 const chosen = values.engines.split(',') as EngineName[];
@@ -53,18 +50,6 @@ const wanted = figures.flatMap(({ measure, peers = {}, base }): [Measure, Engine
   ...(base ? ours.map((engine): [Measure, EngineName] => [base[1], engine]) : []),
 ]);
 
-if (values.conservation !== undefined) {
-  const seconds = Number(values.conservation);
-  const proven = ours.filter((engine) => engine !== 'current');
-  const found = await withServer(async (bench) => {
-    const results: [EngineName, Conservation][] = [];
-    for (const engine of proven) results.push([engine, await conservation(bench, engine, seconds)]);
-    return results;
-  });
-  console.table(Object.fromEntries(found));
-  process.exit(found.every(([, { lost, twice, phantoms }]) => lost + twice + phantoms === 0) ? 0 : 1);
-}
-
 await withServer(async (bench) => {
   for (let round = 1; round <= Number(values.rounds); round += 1) {
     for (const [measure, engine] of wanted) {
@@ -90,7 +75,8 @@ const holds = report(
   {
     compared: 'same server, a fresh database for each sample, in turns; medians',
     server: 'embedded PostgreSQL 18 with its own defaults, fsync on; WAL without full page images',
-    ours: 'the SQL functions of each design, with a lean worker: 24 slots, claims of up to 1,000, reports of up to 1,000',
+    dragonfly:
+      'the real functions and the real worker: 24 slots, logs of each job to /dev/null, metrics, trace ids, no collector',
     graphile: 'graphile-worker 0.18, 24 slots, local queue of 500, no batch delays',
     'pg-boss': 'pg-boss 12, batches of 1,000, 4 fetchers, next fetch at once while batches are full',
     rounds: values.rounds,

@@ -1,6 +1,5 @@
 import { pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
-import type { SqlQueue } from './sql-queue.ts';
 
 /** A queue that is measured. Its functions run in processes of their own: see process.ts. */
 export interface Engine {
@@ -11,16 +10,6 @@ export interface Engine {
   /** What an operator does at the end of each day: finished jobs go. */
   retain(databaseUrl: string): Promise<void>;
   connect(databaseUrl: string, connections: number): Promise<Queue>;
-  /** Where nothing may be lost: see conservation.ts. */
-  readonly proof?: Proof;
-}
-
-export interface Proof {
-  readonly queue: SqlQueue;
-  /** A row for each job: `n`, and how many of its runs are `completed`. */
-  readonly ledger: string;
-  /** Takes every job from whoever has it, as if its lease were over. */
-  readonly expireLeases: string;
 }
 
 export interface Backlog {
@@ -65,10 +54,7 @@ export const payloadsOf = (from: number, count: number) =>
   Array.from({ length: count }, (_, index) => payloadOf(from + index));
 
 const FILES = {
-  hinted: 'engines/hinted.ts',
-  batches: 'engines/batches.ts',
-  lanes: 'engines/lanes.ts',
-  current: 'engines/current.ts',
+  dragonfly: 'dragonfly.ts',
   graphile: 'peers/graphile.js',
   'pg-boss': 'peers/pg-boss.js',
 } as const;

@@ -1,6 +1,6 @@
 import type { Beat, ClaimedLease, WorkerCommand, WorkerQueue } from '#src/application/worker/ports.ts';
 import { type DatabaseTrouble, isUnavailable, retryDelayMs } from './database-trouble.ts';
-import { pause, unlessAborted } from './pause.ts';
+import { createWakeUp, unlessAborted } from './pause.ts';
 
 export interface HeartbeatOptions {
   readonly intervalMs: number;
@@ -24,6 +24,7 @@ export interface HeartbeatOptions {
 export function createHeartbeat(options: HeartbeatOptions) {
   const { intervalMs, abortAfterMs, beat, leases, onLost, onCommand, onSilence, onAlive, trouble } = options;
   const stopping = new AbortController();
+  const attention = createWakeUp();
   let alive = false;
   let failures = 0;
   let silence: NodeJS.Timeout | undefined;
@@ -46,7 +47,7 @@ export function createHeartbeat(options: HeartbeatOptions) {
   function arrived(startedAt: number, { lost, command }: Beat): void {
     if (stopping.signal.aborted) return;
     clearTimeout(silence);
-    silence = setTimeout(fallSilent, startedAt + abortAfterMs - performance.now());
+    silence = setTimeout(fallSilent, Math.max(startedAt + abortAfterMs - performance.now(), 0));
     if (lost.size > 0) onLost(lost);
     onCommand(command, startedAt);
     if (alive) return;
@@ -62,7 +63,7 @@ export function createHeartbeat(options: HeartbeatOptions) {
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       const ms = failures > 0 ? Math.min(retryDelayMs(failures), intervalMs) : intervalMs;
-      await pause(ms, stopping.signal);
+      await attention.wait(ms);
       if (!stopping.signal.aborted) await beatOnce().catch(missed);
     }
   }
@@ -82,9 +83,12 @@ export function createHeartbeat(options: HeartbeatOptions) {
       });
       running = run();
     },
+    /** Beats at once: something may have become of the leases, or of what is asked of this worker. */
+    beatNow: attention.wake,
     /** Says goodbye, unless the signal is aborted before that is possible. */
     async stop(signal: AbortSignal): Promise<void> {
       stopping.abort();
+      attention.wake();
       clearTimeout(silence);
       await unlessAborted(signal, running);
       if (signal.aborted) return;

@@ -235,6 +235,8 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
       events.start({
         onReady(type) {
           if (type === undefined || registry.has(type)) fetcher.lookAgain();
+          // It has just begun to listen: what was said before, a beat tells.
+          if (type === undefined) heartbeat.beatNow();
         },
         onCancelled(leaseToken) {
           forget('cancelled', (job) => job.leaseToken === leaseToken);

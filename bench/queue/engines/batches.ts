@@ -1,3 +1,0 @@
-import { narrowEngine } from './narrow.ts';
-
-export const engine = narrowEngine('batches');
