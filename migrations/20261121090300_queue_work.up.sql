@@ -147,56 +147,58 @@ begin
 end $$;
 
 -- Up to p_most jobs of the lane that are ready in batches after p_after and not after p_upto, and the last batch that is used
--- up. What is too much stays in its batch.
+-- up. What is too much stays in its batch. First it counts how many batches to lock: whoever comes next passes by them.
 create function ops.take_ready(
   p_lane integer, p_after bigint, p_upto bigint, p_most integer, p_aside uuid[],
   out job_ids uuid[], out used bigint, out keyed boolean
-)
-language plpgsql
+) language plpgsql
 as $$
 declare
   v_batches integer := 0;
   v_jobs    integer := 0;
-  v_count   integer;
+  v_n       integer;
+  v_whole   bigint[] := '{}';
+  v_counts  integer[] := '{}';
+  v_orgs    uuid[] := '{}';
+  v_batch   record;
 begin
-  for v_count in
+  for v_n in
     select cardinality(r.job_ids) from ops.ready r
      where r.lane_id = p_lane and r.seq > p_after and r.seq <= p_upto
        and (p_aside is null or r.organization_id is null or r.organization_id <> all (p_aside))
      order by r.seq
   loop
     v_batches := v_batches + 1;
-    v_jobs := v_jobs + v_count;
+    v_jobs := v_jobs + v_n;
     exit when v_jobs >= p_most;
   end loop;
   if v_batches = 0 then
     return;
   end if;
 
-  with locked as materialized (
+  job_ids := '{}';
+  keyed := false;
+  for v_batch in
     select r.seq, r.keyed, r.organization_id, r.job_ids from ops.ready r
      where r.lane_id = p_lane and r.seq > p_after and r.seq <= p_upto
        and (p_aside is null or r.organization_id is null or r.organization_id <> all (p_aside))
      order by r.seq limit v_batches for update skip locked
-  ), counted as materialized (
-    select l.*, sum(cardinality(l.job_ids)) over (order by l.seq) as upto from locked l
-  ), wanted as materialized (
-    select c.*, least(cardinality(c.job_ids), p_most - (c.upto - cardinality(c.job_ids)))::integer as n
-      from counted c where c.upto - cardinality(c.job_ids) < p_most
-  ), gone as (
-    -- By its key: a row that was cut since this statement began has another place, which its snapshot does not show.
-    delete from ops.ready r using wanted w where w.n = cardinality(w.job_ids) and r.lane_id = p_lane and r.seq = w.seq
-  ), cut as (
-    update ops.ready r set job_ids = w.job_ids[w.n + 1 :] from wanted w
-     where w.n < cardinality(w.job_ids) and r.lane_id = p_lane and r.seq = w.seq
-  ), counts as (
-    insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
-    select p_lane, w.organization_id, -sum(w.n), 0, 0 from wanted w group by w.organization_id
-  )
-  select array(select i.id from wanted w, unnest(w.job_ids[: w.n]) with ordinality i (id, ordinal) order by w.seq, i.ordinal),
-         (select max(w.seq) from wanted w where w.n = cardinality(w.job_ids)),
-         (select coalesce(bool_or(w.keyed), false) from wanted w)
-    into job_ids, used, keyed;
+  loop
+    v_n := least(cardinality(v_batch.job_ids), p_most - cardinality(job_ids));
+    if v_n = cardinality(v_batch.job_ids) then
+      v_whole := v_whole || v_batch.seq;
+      used := v_batch.seq;
+    elsif v_n > 0 then
+      update ops.ready r set job_ids = v_batch.job_ids[v_n + 1 :] where r.lane_id = p_lane and r.seq = v_batch.seq;
+    end if;
+    job_ids := job_ids || v_batch.job_ids[: v_n];
+    keyed := keyed or v_batch.keyed;
+    v_counts := v_counts || v_n;
+    v_orgs := v_orgs || v_batch.organization_id;
+  end loop;
+  delete from ops.ready r where r.lane_id = p_lane and r.seq = any (v_whole);
+  insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
+  select p_lane, u.organization_id, -sum(u.n), 0, 0 from unnest(v_orgs, v_counts) u (organization_id, n) group by u.organization_id;
 end $$;
 
 -- Up to p_most runs of the lane that are due, and for which time the last of them was scheduled.
@@ -265,19 +267,15 @@ begin
   select m.job_id, m.run_at, m.lane_id, m.run, m.attempt, m.keyed, m.organization_id from moved m;
 end $$;
 
--- A claimed job as its worker gets it.
-create type ops.claimed_job as (
-  job_id uuid, job_type text, payload jsonb, attempts integer, created_at timestamptz, lease_token bigint, priority integer,
-  max_attempts integer, run_at timestamptz, trace_id text, organization_id uuid, options jsonb
-);
-
-create function ops.claim_lane(p_lane ops.lane, p_limit integer, p_worker text, p_lock interval, p_aside uuid[])
-returns setof ops.claimed_job
-language plpgsql
+-- Claims up to p_limit jobs of a lane: those that were scheduled, with their runs, and those that were never claimed.
+create function ops.claim_lane(
+  p_lane integer, p_limit integer, p_worker text, p_lock interval, p_aside uuid[],
+  out claim_id bigint, out due uuid[], out attempts smallint[], out run_ats timestamptz[], out fresh uuid[]
+) language plpgsql
 as $$
 declare
   v_now   timestamptz := clock_timestamp();
-  v_place ops.place := ops.place_of(p_lane.id);
+  v_place ops.place := ops.place_of(p_lane);
   v_hint  bigint := coalesce(v_place.hint, 0);
   v_floor bigint := coalesce(v_place.floor, 0);
   v_due_hint timestamptz := coalesce(v_place.due_hint, '-infinity');
@@ -287,28 +285,27 @@ declare
   v_due   record;
   v_more  record;
   v_ready record;
-  v_fresh uuid[] := '{}';
-  v_claim bigint;
 begin
+  fresh := '{}';
   if p_aside is not null then
-    perform ops.set_aside(p_lane.id, v_hint, v_now, p_aside);
+    perform ops.set_aside(p_lane, v_hint, v_now, p_aside);
   end if;
 
   -- What is due first: it has waited since its time. At most half, so that neither waits for the other.
-  v_due := ops.take_due(p_lane.id, case when v_sweep then '-infinity' else v_due_hint - interval '250 ms' end, v_now,
+  v_due := ops.take_due(p_lane, case when v_sweep then '-infinity' else v_due_hint - interval '250 ms' end, v_now,
                         greatest(p_limit / 2, 1), p_aside);
   v_left := v_left - coalesce(cardinality(v_due.job_ids), 0);
 
   if v_sweep and v_left > 0 then
-    v_ready := ops.take_ready(p_lane.id, v_floor, v_hint, v_left, p_aside);
+    v_ready := ops.take_ready(p_lane, v_floor, v_hint, v_left, p_aside);
     if v_ready.job_ids is not null then
-      v_fresh := v_ready.job_ids;
+      fresh := v_ready.job_ids;
       v_keyed := v_ready.keyed;
-      v_left := v_left - cardinality(v_fresh);
+      v_left := v_left - cardinality(fresh);
     end if;
     if v_place.safe > v_floor then
       v_floor := coalesce((select r.seq - 1 from ops.ready r
-                            where r.lane_id = p_lane.id and r.seq > v_floor and r.seq <= v_place.safe order by r.seq limit 1),
+                            where r.lane_id = p_lane and r.seq > v_floor and r.seq <= v_place.safe order by r.seq limit 1),
                           v_place.safe);
     end if;
     v_place.sweep_took := clock_timestamp() - v_now;
@@ -316,9 +313,9 @@ begin
   end if;
 
   if v_left > 0 then
-    v_ready := ops.take_ready(p_lane.id, v_hint, 9223372036854775807, v_left, p_aside);
+    v_ready := ops.take_ready(p_lane, v_hint, 9223372036854775807, v_left, p_aside);
     if v_ready.job_ids is not null then
-      v_fresh := v_fresh || v_ready.job_ids;
+      fresh := fresh || v_ready.job_ids;
       v_keyed := v_keyed or v_ready.keyed;
       v_left := v_left - cardinality(v_ready.job_ids);
       v_hint := coalesce(v_ready.used, v_hint);
@@ -326,7 +323,7 @@ begin
   end if;
 
   if v_left > 0 and v_due.job_ids is not null and cardinality(v_due.job_ids) = greatest(p_limit / 2, 1) then
-    v_more := ops.take_due(p_lane.id, v_due.run_ats[cardinality(v_due.run_ats)], v_now, v_left, p_aside);
+    v_more := ops.take_due(p_lane, v_due.run_ats[cardinality(v_due.run_ats)], v_now, v_left, p_aside);
     if v_more.job_ids is not null then
       v_due.job_ids := v_due.job_ids || v_more.job_ids;
       v_due.runs := v_due.runs || v_more.runs;
@@ -340,40 +337,27 @@ begin
   if v_left = p_limit and (not v_sweep or v_place.sweep_took < interval '5 ms') then
     return;
   end if;
-  v_claim := nextval('ops.claim_id');
+  claim_id := nextval('ops.claim_id');
+  due := v_due.job_ids;
+  attempts := v_due.attempts;
+  run_ats := v_due.run_ats;
   insert into ops.claim (id, lane_id, worker_id, claimed_at, job_ids, runs, attempts, hint, due_hint, next_xid, floor, swept_at,
                          sweep_took)
-  values (v_claim, p_lane.id, p_worker, v_now, coalesce(v_due.job_ids || v_fresh, v_fresh), v_due.runs, v_due.attempts, v_hint,
-          greatest(v_due.run_ats[cardinality(v_due.run_ats)], v_due_hint), pg_snapshot_xmax(pg_current_snapshot()), v_floor,
+  values (claim_id, p_lane, p_worker, v_now, coalesce(due || fresh, fresh), v_due.runs, attempts, v_hint,
+          greatest(run_ats[cardinality(run_ats)], v_due_hint), pg_snapshot_xmax(pg_current_snapshot()), v_floor,
           coalesce(v_place.swept_at, v_now), coalesce(v_place.sweep_took, interval '0'));
-  if v_left = p_limit then
-    return;
+  if v_left < p_limit then
+    insert into ops.lease (claim_id, lane_id, unsettled, keyed, job_id, worker_id, claimed_at, expires_at)
+    values (claim_id, p_lane, p_limit - v_left, v_keyed or coalesce(v_due.keyed, false),
+            case when p_limit - v_left = 1 then coalesce(due[1], fresh[1]) end, p_worker, v_now, v_now + p_lock);
   end if;
-  insert into ops.lease (claim_id, lane_id, unsettled, keyed, job_id, worker_id, claimed_at, expires_at)
-  values (v_claim, p_lane.id, p_limit - v_left, v_keyed or coalesce(v_due.keyed, false),
-          case when p_limit - v_left = 1 then coalesce(v_due.job_ids[1], v_fresh[1]) end, p_worker, v_now, v_now + p_lock);
-
-  if v_due.job_ids is not null then
-    return query
-      select j.id, p_lane.type, j.payload, u.attempt::integer, j.created_at, v_claim, p_lane.priority::integer,
-             j.max_attempts::integer, u.run_at, encode(uuid_send(j.trace_id), 'hex'), j.organization_id, j.options
-        from unnest(v_due.job_ids, v_due.attempts, v_due.run_ats) u (id, attempt, run_at)
-        cross join lateral (select * from ops.job j where j.id = u.id offset 0) j;
-  end if;
-  -- Fresh ids are neighbours in the index: one descent for all of them, and the bounds leave out the other partitions.
-  v_fresh := array(select i from unnest(v_fresh) i order by i);
-  return query
-    select j.id, p_lane.type, j.payload, 1, j.created_at, v_claim, p_lane.priority::integer, j.max_attempts::integer, j.run_at,
-           encode(uuid_send(j.trace_id), 'hex'), j.organization_id, j.options
-      from ops.job j
-     where j.id = any (v_fresh) and j.id between v_fresh[1] and v_fresh[cardinality(v_fresh)];
 end $$;
 
 -- The lanes of the wanted types, most urgent first, with the organisations whose jobs wait aside.
-create function ops.lanes_of(p_types text[]) returns table (lane ops.lane, aside uuid[])
+create function ops.lanes_of(p_types text[]) returns table (id integer, type text, priority integer, aside uuid[])
 language sql stable
 as $$
-  select l, (select array_agg(p.organization_id) from ops.queue_pause p
+  select l.id, l.type, l.priority, (select array_agg(p.organization_id) from ops.queue_pause p
               where p.type = l.type and p.organization_id is not null and l.organization_id is null)
     from ops.lane l
    where l.type = any (p_types)
@@ -396,7 +380,8 @@ declare
   v_lock interval;
   v_left integer := p_limit;
   v_lane record;
-  v_got  integer;
+  v_got  record;
+  v_fresh uuid[];
 begin
   if coalesce(length(p_worker_id), 0) not between 1 and 200 or coalesce(cardinality(p_job_types), 0) = 0
      or coalesce(p_limit, 0) not between 1 and 1000 or coalesce(p_lock_timeout_minutes, -1) not between 0 and 1440 then
@@ -420,9 +405,25 @@ begin
     v_lock := make_interval(mins => p_lock_timeout_minutes);
   end if;
   for v_lane in select * from ops.lanes_of(p_job_types) loop
-    return query select * from ops.claim_lane(v_lane.lane, v_left, p_worker_id, v_lock, v_lane.aside);
-    get diagnostics v_got = row_count;
-    v_left := v_left - v_got;
+    v_got := ops.claim_lane(v_lane.id, v_left, p_worker_id, v_lock, v_lane.aside);
+    if v_got.due is not null then
+      return query
+        select j.id, v_lane.type, j.payload, u.attempt::integer, j.created_at, v_got.claim_id, v_lane.priority,
+               j.max_attempts::integer, u.run_at, encode(uuid_send(j.trace_id), 'hex'), j.organization_id, j.options
+          from unnest(v_got.due, v_got.attempts, v_got.run_ats) u (id, attempt, run_at)
+          cross join lateral (select * from ops.job j where j.id = u.id offset 0) j;
+      v_left := v_left - cardinality(v_got.due);
+    end if;
+    if v_got.fresh <> '{}' then
+      -- They are neighbours in the index: one descent for all of them, and the bounds leave out the other partitions.
+      v_fresh := array(select i from unnest(v_got.fresh) i order by i);
+      return query
+        select j.id, v_lane.type, j.payload, 1, j.created_at, v_got.claim_id, v_lane.priority, j.max_attempts::integer, j.run_at,
+               encode(uuid_send(j.trace_id), 'hex'), j.organization_id, j.options
+          from ops.job j
+         where j.id = any (v_fresh) and j.id between v_fresh[1] and v_fresh[cardinality(v_fresh)];
+      v_left := v_left - cardinality(v_fresh);
+    end if;
     exit when v_left <= 0;
   end loop;
 end $$;
@@ -460,12 +461,13 @@ return case
   else p_status
 end::ops.outcome_status;
 
--- What has ended gives up its unique key.
+-- What has ended gives up its unique key; one status is that of all.
 create function ops.give_up_keys(p_jobs uuid[], p_statuses ops.outcome_status[]) returns void
 language sql
 as $$
-  delete from ops.unique_key k where k.job_id in (
-    select u.job_id from unnest(p_jobs, p_statuses) u (job_id, status) where u.status in ('completed', 'failed', 'cancelled'));
+  delete from ops.unique_key k where k.job_id = any (array(
+    select u.job_id from unnest(p_jobs, p_statuses) u (job_id, status)
+     where coalesce(u.status, p_statuses[1]) in ('completed', 'failed', 'cancelled')));
 $$;
 
 -- Jobs that follow a job: of its organisation and its trace.
@@ -487,14 +489,14 @@ begin
           set_config('ops.actor', coalesce(v_actor, ''), true);
 end $$;
 
--- Outcomes of jobs that were claimed with these tokens, in arrays of the same length; the jobs whose outcome took effect. The
--- lease of the claim is what lets only one of several take effect: who reports, cancels or returns a job locks it first. A
--- job that is released goes back in front of what was never claimed or, with a back-off, runs when that has passed.
--- Follow-ups are arrays of elements as of queue_jobs, queued if the outcome took effect.
+-- Outcomes of jobs that were claimed with these tokens, in arrays of the same length. Returns those whose outcome was
+-- refused: somebody else has ended that run. The lease of the claim is what lets only one of several outcomes take effect: who
+-- reports, cancels or returns a job locks it first. A job that is released goes back in front of what was never claimed or, with
+-- a back-off, runs when that has passed. Follow-ups are arrays of elements as of queue_jobs, queued if the outcome took effect.
 create function ops.complete_jobs(
   p_job_ids uuid[], p_lease_tokens bigint[], p_statuses text[], p_errors text[] default null,
   p_backoffs double precision[] default null, p_results jsonb[] default null, p_follow_ups jsonb[] default null
-) returns setof uuid
+) returns table (job_id uuid, lease_token bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_bitmapscan = off set enable_mergejoin = off set enable_nestloop = off
 set plan_cache_mode = force_generic_plan set jit = off
@@ -503,15 +505,18 @@ declare
   v_now    timestamptz := clock_timestamp();
   v_claims bigint[];
   v_keyed  boolean;
+  v_plain  boolean := not exists (select from unnest(p_statuses) s where s is distinct from 'completed') and p_follow_ups is null;
+  v_count  integer;
   v_stored record;
 begin
-  if exists (select from unnest(p_statuses) s where s is distinct from 'completed') then
+  if not v_plain then
     perform ops.refuse(ops.fault_of_outcome(u.status, u.backoff)) from unnest(p_statuses, p_backoffs) u (status, backoff);
   end if;
   select array_agg(l.claim_id), bool_or(l.keyed) into v_claims, v_keyed
     from (select l.claim_id, l.keyed from ops.lease l
            where l.claim_id = any (array(select distinct unnest(p_lease_tokens))) order by l.claim_id for update) l;
   if v_claims is null then
+    return query select * from unnest(p_job_ids, p_lease_tokens);
     return;
   end if;
 
@@ -519,32 +524,46 @@ begin
   begin
     with runs as materialized (
       select * from ops.runs_of(v_claims)
-    ), stored as (
-      insert into ops.outcome (job_id, run, attempt, status, claim_id, at, error, result)
-      select r.job_id, r.run, r.attempt, case u.status when 'completed' then 'completed'
-               else ops.outcome_status_of(u.status, r.job_id, r.run, r.attempt) end, r.claim_id, v_now, left(u.error, 2000), u.result
-        from unnest(p_job_ids, p_lease_tokens, p_statuses, p_errors, p_results) u (job_id, token, status, error, result)
-        join runs r on r.job_id = u.job_id and r.claim_id = u.token
-       order by r.job_id
-      returning job_id, claim_id, run, status)
-    select array_agg(s.job_id) as jobs, array_agg(s.claim_id) as tokens, array_agg(s.run) as runs, array_agg(s.status) as statuses
-      into v_stored from stored s;
+    )
+    insert into ops.outcome (job_id, run, attempt, status, claim_id, at, error, result)
+    select r.job_id, r.run, r.attempt, case u.status when 'completed' then 'completed'
+             else ops.outcome_status_of(u.status, r.job_id, r.run, r.attempt) end, r.claim_id, v_now, left(u.error, 2000), u.result
+      from unnest(p_job_ids, p_lease_tokens, p_statuses, p_errors, p_results) u (job_id, token, status, error, result)
+      join runs r on r.job_id = u.job_id and r.claim_id = u.token
+     order by r.job_id;
+    get diagnostics v_count = row_count;
   exception when unique_violation then
     with runs as materialized (
       select * from ops.runs_of(v_claims)
-    ), stored as (
-      insert into ops.outcome (job_id, run, attempt, status, claim_id, at, error, result)
-      select r.job_id, r.run, r.attempt, ops.outcome_status_of(u.status, r.job_id, r.run, r.attempt), r.claim_id, v_now,
-             left(u.error, 2000), u.result
-        from unnest(p_job_ids, p_lease_tokens, p_statuses, p_errors, p_results)
-             with ordinality u (job_id, token, status, error, result, ordinal)
-        join runs r on r.job_id = u.job_id and r.claim_id = u.token
-       order by r.job_id, u.ordinal
-      on conflict do nothing
-      returning job_id, claim_id, run, status)
-    select array_agg(s.job_id) as jobs, array_agg(s.claim_id) as tokens, array_agg(s.run) as runs, array_agg(s.status) as statuses
-      into v_stored from stored s;
+    )
+    insert into ops.outcome (job_id, run, attempt, status, claim_id, at, error, result)
+    select r.job_id, r.run, r.attempt, ops.outcome_status_of(u.status, r.job_id, r.run, r.attempt), r.claim_id, v_now,
+           left(u.error, 2000), u.result
+      from unnest(p_job_ids, p_lease_tokens, p_statuses, p_errors, p_results)
+           with ordinality u (job_id, token, status, error, result, ordinal)
+      join runs r on r.job_id = u.job_id and r.claim_id = u.token
+     order by r.job_id, u.ordinal
+    on conflict do nothing;
+    get diagnostics v_count = row_count;
   end;
+
+  -- Of these claims nobody else can have stored an outcome at this very time: their leases are locked.
+  if v_plain and v_count = cardinality(p_job_ids) then
+    select p_job_ids as jobs, p_lease_tokens as tokens, null::smallint[] as runs, array['completed']::ops.outcome_status[] as statuses
+      into v_stored;
+  else
+    with runs as materialized (
+      select * from ops.runs_of(v_claims)
+    )
+    select array_agg(o.job_id) as jobs, array_agg(o.claim_id) as tokens, array_agg(o.run) as runs, array_agg(o.status) as statuses
+      into v_stored
+      from runs r cross join lateral (
+        select * from ops.outcome o where o.job_id = r.job_id and o.run = r.run and o.claim_id = r.claim_id and o.at = v_now offset 0) o;
+    return query
+      select u.job_id, u.token from unnest(p_job_ids, p_lease_tokens) u (job_id, token)
+        left join unnest(v_stored.jobs, v_stored.tokens) v (job_id, token) on v.job_id = u.job_id and v.token = u.token
+       where v.job_id is null;
+  end if;
   if v_stored.jobs is null then
     return;
   end if;
@@ -558,6 +577,9 @@ begin
 
   if v_keyed then
     perform ops.give_up_keys(v_stored.jobs, v_stored.statuses);
+  end if;
+  if v_plain then
+    return;
   end if;
   if exists (select from unnest(v_stored.statuses) s where s not in ('completed', 'cancelled')) then
     perform ops.run_again(array_agg(v.job_id), array_agg(v.run), array_agg(u.backoff))
@@ -573,7 +595,6 @@ begin
       join unnest(p_job_ids, p_lease_tokens, p_follow_ups) u (job_id, token, follow_ups) on u.job_id = v.job_id and u.token = v.token
      where u.follow_ups is not null;
   end if;
-  return query select unnest(v_stored.jobs);
 end $$;
 
 create function ops.update_job_status(
@@ -597,8 +618,8 @@ begin
     end if;
     v_token := v_lease.claim_id;
   end if;
-  return exists (select from ops.complete_jobs(array[p_job_id], array[v_token], array[p_status], array[p_error_message],
-                                               array[p_backoff_seconds::double precision]));
+  return not exists (select from ops.complete_jobs(array[p_job_id], array[v_token], array[p_status], array[p_error_message],
+                                                   array[p_backoff_seconds::double precision]));
 end $$;
 comment on function ops.update_job_status is
   'Whether the outcome took effect. The lease token comes from the transaction-local setting ops.lease_token; without it the current attempt is meant, while its lease is live.';

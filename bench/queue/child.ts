@@ -10,6 +10,8 @@ type Answer = { id: number; result?: unknown; error?: string };
 export async function startChild(engine: EngineName, databaseUrl: string, connections = 4) {
   const child = fork(resolve(import.meta.dirname, 'process.ts'), [engine, databaseUrl, String(connections)], {
     execArgv: ['--disable-warning=ExperimentalWarning'],
+    // Standard output is where a worker logs.
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const answers = new Map<number, PromiseWithResolvers<unknown>>();
   let progress: Progress = { handled: 0, firstMs: 0, ms: 0 };

@@ -4,6 +4,7 @@ import { createWorker } from '../../src/adapters/inbound/worker/worker.ts';
 import { createPool } from '../../src/adapters/outbound/postgres/pool.ts';
 import { postgresQueueEvents } from '../../src/adapters/outbound/postgres/queue-events.ts';
 import { postgresWorkerQueue } from '../../src/adapters/outbound/postgres/worker-queue.ts';
+import { logDestination } from '../../src/adapters/outbound/telemetry/log-destination.ts';
 import { createLogger } from '../../src/adapters/outbound/telemetry/logger.ts';
 import { defineJob } from '../../src/application/jobs/define-job.ts';
 import { registryOf } from '../../src/application/jobs/registry.ts';
@@ -11,7 +12,6 @@ import { noTracing } from '../../src/application/tracing.ts';
 import type { WorkerQueue } from '../../src/application/worker/ports.ts';
 import { DEFAULT_RETRY } from '../../src/domain/jobs/retry-policy.ts';
 import { Client } from 'pg';
-import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { z } from 'zod';
 import { bootstrapDatabase, migrateDatabase } from '../../dev/database.ts';
@@ -81,6 +81,7 @@ function counting(queue: WorkerQueue) {
 
 async function startWorker(url: string, types: readonly string[], handle: Handler): Promise<Working> {
   const id = `worker-${randomUUID()}`;
+  const metrics = new Registry();
   const pool = createPool({
     url,
     applicationName: 'bench-worker',
@@ -126,10 +127,10 @@ async function startWorker(url: string, types: readonly string[], handle: Handle
     },
     logger: createLogger(
       { level: 'info', service: 'bench', gitSha: '0'.repeat(40) },
-      pino.destination({ dest: '/dev/null', sync: false, minLength: 32 * 1024 }),
+      logDestination(metrics),
     ),
     tracing: noTracing,
-    metrics: new Registry(),
+    metrics,
   });
   await worker.start();
   return {

@@ -13,7 +13,7 @@ import { postgresWorkerQueue } from '#src/adapters/outbound/postgres/worker-queu
 import { defineJob } from '#src/application/jobs/define-job.ts';
 import { registryOf } from '#src/application/jobs/registry.ts';
 import { noTracing } from '#src/application/tracing.ts';
-import type { Report, WorkerQueue } from '#src/application/worker/ports.ts';
+import type { WorkerQueue } from '#src/application/worker/ports.ts';
 import { PermanentFailure } from '#src/domain/jobs/failure.ts';
 import { destination, pino } from 'pino';
 import { Registry } from 'prom-client';
@@ -54,21 +54,18 @@ const pool = createPool({
 const id = `worker-${randomUUID()}`;
 const queue = postgresWorkerQueue(pool, { id, hostname: hostname(), deadAfterMs: DEAD_AFTER_MS });
 
-/** Notes the completions that took effect. Of two runs of one job only the later one can have. */
+/** Notes the completions that took effect. */
 const noting: WorkerQueue = {
   ...queue,
   async complete(reports) {
-    const stored = await queue.complete(reports);
-    const latest = new Map<string, Report>();
-    for (const report of reports) {
-      const { id, attempt } = report.job;
-      if (stored.has(id) && attempt >= (latest.get(id)?.job.attempt ?? 0)) latest.set(id, report);
-    }
-    const completed = [...latest.values()].flatMap(({ outcome }) =>
-      outcome.status === 'completed' ? [outcome.result as { n: number; attempt: number }] : [],
+    const refused = await queue.complete(reports);
+    const completed = reports.flatMap(({ job, outcome }) =>
+      outcome.status === 'completed' && !refused.has(job.leaseToken)
+        ? [outcome.result as { n: number; attempt: number }]
+        : [],
     );
     note('accepted', completed);
-    return stored;
+    return refused;
   },
 };
 

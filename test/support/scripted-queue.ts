@@ -76,7 +76,7 @@ export function scriptedQueue() {
       const stored = reports.filter(({ job }) => !lost.has(job.leaseToken));
       for (const { job, outcome } of stored) outcomes.set(job.id, outcome);
       reports.forEach(script.onReported);
-      return new Set(stored.map(({ job }) => job.id));
+      return new Set(reports.map(({ job }) => job.leaseToken).filter((token) => lost.has(token)));
     },
     async beat(status, leases) {
       const { command } = script;

@@ -19,11 +19,11 @@ export interface WorkerQueue {
   /** Most urgent first. An empty list: nothing to do now. */
   claim(types: readonly string[], limit: number): Promise<ClaimedJob[]>;
   /**
-   * The ids of the jobs that took the outcome; the others had lost their lease. All or none are handled.
+   * The leases whose outcome was refused because they were lost; the other jobs took theirs. All or none are handled.
    *
    * @throws Contended
    */
-  complete(reports: readonly Report[]): Promise<Set<string>>;
+  complete(reports: readonly Report[]): Promise<ReadonlySet<string>>;
   /** A sign of life that names all jobs this worker has. */
   beat(status: 'running' | 'stopped', leases: readonly ClaimedLease[]): Promise<Beat>;
 }

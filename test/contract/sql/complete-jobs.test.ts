@@ -28,8 +28,8 @@ describe('ops.complete_jobs', () => {
   it('needs a token: the setting of the transaction and a live lease are not enough', async () => {
     const mine = await claimed();
     const rows = await as('worker', { lease_token: mine.lease_token })`
-      select ops.complete_jobs(${[mine.job_id]}, ${[null]}, ${['completed']})`;
-    expect(rows).toEqual([]);
+      select job_id from ops.complete_jobs(${[mine.job_id]}, ${[null]}, ${['completed']})`;
+    expect(rows, 'refused').toEqual([{ job_id: mine.job_id }]);
   });
 
   it('gives a job back with its attempt, at its old place in the queue', async () => {

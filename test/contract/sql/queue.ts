@@ -121,17 +121,19 @@ export async function connectQueue() {
   return { ...roles, api, queueJobs, queueJob, job, ...worker, claimed, claimedByBeating };
 }
 
-/** `ops.complete_jobs`: the ids of the jobs that took their outcomes. */
+/** `ops.complete_jobs`: the ids of the jobs that took their outcomes, which are those that it did not refuse. */
 export async function complete(outcomes: readonly (Lease & Outcome)[], sql: Sql): Promise<string[]> {
   const column = (read: (outcome: Outcome) => unknown): unknown[] =>
     outcomes.map((outcome) => read(outcome) ?? null);
-  const rows = await sql<{ id: string }>`
-    select complete_jobs as id from ops.complete_jobs(
+  const refused = await sql<Lease>`
+    select * from ops.complete_jobs(
       ${outcomes.map(({ job_id }) => job_id)}, ${outcomes.map(({ lease_token }) => lease_token)},
       ${column(({ status }) => status)}, ${column(({ error }) => error)}, ${column(({ backoff_seconds }) => backoff_seconds)},
       ${column(({ result }) => (result === undefined ? null : JSON.stringify(result)))},
       ${column(({ follow_ups }) => follow_ups && elements(follow_ups))})`;
-  return rows.map(({ id }) => id);
+  const marks = new Set(refused.map(({ job_id, lease_token }) => `${job_id} ${lease_token}`));
+  const took = outcomes.filter(({ job_id, lease_token }) => !marks.has(`${job_id} ${lease_token}`));
+  return [...new Set(took.map(({ job_id }) => job_id))];
 }
 
 const workerSide = ({ worker, as }: Roles) => ({

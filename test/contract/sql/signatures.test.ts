@@ -85,7 +85,7 @@ describe('[Q-1] functions beside them', () => {
       name: 'complete_jobs',
       arguments:
         'p_job_ids uuid[], p_lease_tokens bigint[], p_statuses text[], p_errors text[] DEFAULT NULL::text[], p_backoffs double precision[] DEFAULT NULL::double precision[], p_results jsonb[] DEFAULT NULL::jsonb[], p_follow_ups jsonb[] DEFAULT NULL::jsonb[]',
-      result: 'SETOF uuid',
+      result: 'TABLE(job_id uuid, lease_token bigint)',
     },
     {
       name: 'reap_stuck_jobs',

@@ -37,10 +37,10 @@ export interface CompleterOptions {
   readonly complete: WorkerQueue['complete'];
   readonly trouble: DatabaseTrouble;
   /**
-   * @param stored ids of the jobs that took the outcome; the leases of the others were lost before
+   * @param refused leases that were lost before; the other jobs took their outcomes
    * @param retried whether an earlier try may have been the one that counted
    */
-  readonly onSettled: (reports: readonly Report[], stored: ReadonlySet<string>, retried: boolean) => void;
+  readonly onSettled: (reports: readonly Report[], refused: ReadonlySet<string>, retried: boolean) => void;
 }
 
 /**
@@ -98,9 +98,9 @@ export function createCompleter({ complete, trouble, onSettled }: CompleterOptio
     const reports = group.replaced ? group.reports.map(withoutOutcome) : group.reports;
     for (let failures = 0; !closing.signal.aborted; failures += 1) {
       if (failures > 0) await pause(retryDelayMs(failures), closing.signal);
-      let stored: ReadonlySet<string>;
+      let refused: ReadonlySet<string>;
       try {
-        stored = await complete(reports);
+        refused = await complete(reports);
       } catch (error) {
         trouble.failed('complete', error, group.reports);
         if (isUnavailable(error)) continue;
@@ -112,7 +112,7 @@ export function createCompleter({ complete, trouble, onSettled }: CompleterOptio
       sending = [];
       size -= reports.length;
       for (const report of group.reports) bytes -= bytesOf(report);
-      onSettled(reports, stored, failures > 0);
+      onSettled(reports, refused, failures > 0);
       return;
     }
   }

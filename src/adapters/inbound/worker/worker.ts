@@ -81,9 +81,9 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
   const completer = createCompleter({
     complete: queue.complete,
     trouble,
-    onSettled(reports, stored, retried) {
+    onSettled(reports, refused, retried) {
       for (const { job, outcome } of reports) {
-        const accepted = stored.has(job.id);
+        const accepted = !refused.has(job.leaseToken);
         metrics.processed.inc({ type: job.type, outcome: accepted ? outcome.status : 'lease_lost' });
         if (!accepted) logger.warn({ ...logFields(job), retried }, 'job outcome refused: lease lost');
       }

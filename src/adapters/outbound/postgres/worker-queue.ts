@@ -32,7 +32,8 @@ export const postgresWorkerQueue = (
   async claim(types, limit) {
     const rows = await query(pool, {
       name: 'claim_jobs',
-      text: 'select * from ops.claim_jobs($1, $2, $3, $4)',
+      text: `select job_id, job_type, payload, attempts, lease_token, priority, max_attempts, trace_id, organization_id, options
+               from ops.claim_jobs($1, $2, $3, $4)`,
       values: [types, limit, LOCK_TIMEOUT_MINUTES, id],
     });
     return rows.map(toClaimedJob);
@@ -41,10 +42,10 @@ export const postgresWorkerQueue = (
   async complete(reports) {
     const rows = await query(pool, {
       name: 'complete_jobs',
-      text: 'select complete_jobs as id from ops.complete_jobs($1, $2, $3, $4, $5, $6, $7)',
+      text: 'select job_id, lease_token from ops.complete_jobs($1, $2, $3, $4, $5, $6, $7)',
       values: valuesOf(reports),
     }).catch(throwContended);
-    return new Set(rows.map((row) => row['id'] as string));
+    return new Set(rows.map((row) => leaseTokenOf(row['job_id'] as string, row['lease_token'] as string)));
   },
 
   async beat(status, leases) {
