@@ -12,7 +12,7 @@ const { values } = parseArgs({
   options: {
     json: { type: 'string' },
     rounds: { type: 'string', default: '5' },
-    /** Rows whose name contains this text. */
+    /** The row of that name, or those whose names contain this text. */
     only: { type: 'string', default: '' },
     engines: { type: 'string', default: 'dragonfly,graphile,pg-boss' },
     /** Ten million where it is one otherwise. */
@@ -24,7 +24,8 @@ const chosen = values.engines.split(',') as EngineName[];
 const ours = chosen.filter((engine) => !PEERS.has(engine));
 const full = values.deep ? DEEP : FULL;
 const volume = values.quick ? QUICK : full;
-const figures = FIGURES.filter(({ name }) => name.includes(values.only));
+const exact = FIGURES.filter(({ name }) => name === values.only);
+const figures = exact.length > 0 ? exact : FIGURES.filter(({ name }) => name.includes(values.only));
 if (figures.length === 0) throw new Error(`No row is named like ${values.only}.`);
 
 if (!existsSync(resolve(import.meta.dirname, 'node_modules'))) {
@@ -76,7 +77,7 @@ const holds = report(
     compared: 'same server, a fresh database for each sample, in turns; medians',
     server: 'embedded PostgreSQL 18 with its own defaults, fsync on; WAL without full page images',
     dragonfly:
-      'the real functions and the real worker: 24 slots, logs of each job to /dev/null, metrics, trace ids, no collector',
+      'the real functions and the real worker: 24 slots, metrics, trace ids, deadlines, no collector; logs from WARNING on, as the peers log nothing',
     graphile: 'graphile-worker 0.18, 24 slots, local queue of 500, no batch delays',
     'pg-boss': 'pg-boss 12, batches of 1,000, 4 fetchers, next fetch at once while batches are full',
     rounds: values.rounds,

@@ -8,20 +8,22 @@ create function ops.trace_for_jobs() returns text
 language sql volatile
 return coalesce(ops.current_trace(), replace(gen_random_uuid()::text, '-', ''));
 
+create function ops.fault_of_trace(p_trace_id text) returns text
+language sql immutable
+return case when p_trace_id !~ '^[0-9a-f]{32}$' then 'ops.trace_id must be 32 lower-case hex digits' end;
+
 create function ops.fault_of_job(
-  p_trace_id text, p_type text, p_payload jsonb, p_priority integer, p_run_at timestamptz, p_unique_key text,
-  p_max_attempts integer, p_options jsonb
+  p_type text, p_payload jsonb, p_priority integer, p_run_at timestamptz, p_unique_key text, p_max_attempts integer, p_options jsonb
 ) returns text
 language sql immutable
 return case
-  when p_trace_id !~ '^[0-9a-f]{32}$' then 'ops.trace_id must be 32 lower-case hex digits'
   when coalesce(length(p_type), 0) not between 1 and 100 then 'type must have 1 to 100 characters'
   when p_payload is null then 'payload is required'
   when p_priority not between -100 and 100 then 'priority must be -100 (least urgent) to 100 (most urgent)'
   when not isfinite(p_run_at) then 'run_at must be a finite time'
   when length(p_unique_key) not between 1 and 200 then 'the unique key must have 1 to 200 characters'
   when p_max_attempts not between 1 and 100 then 'max_attempts must be 1 to 100'
-  when p_options is not null and jsonb_typeof(p_options) <> 'object' then 'options must be an object'
+  when jsonb_typeof(p_options) <> 'object' then 'options must be an object'
 end;
 
 -- Wakes the workers that are idle and serve one of these types. Those hold the advisory lock of the type, shared, in their
@@ -102,6 +104,19 @@ begin
   return p_ids;
 end $$;
 
+-- Ids for so many jobs: one of ops.uuid_v7 and those that follow it (RFC 9562, section 6.2, method 2), in a fraction of the time
+-- that it takes to draw each.
+create function ops.new_job_ids(p_count integer) returns uuid[]
+language plpgsql
+as $$
+declare
+  v_hex   text := replace(ops.uuid_v7()::text, '-', '');
+  v_left  text := left(v_hex, 24);
+  v_first bigint := ('x0' || right(v_hex, 7))::bit(32)::integer;
+begin
+  return array(select (v_left || lpad(to_hex(v_first + n), 8, '0'))::uuid from generate_series(1, p_count) n);
+end $$;
+
 -- Queues the elements of an array, each for the caller that it names, or for the one of this transaction. A job whose key
 -- another unfinished one has is not queued. The transaction has its xid before it draws a seq: see ops.claim.next_xid.
 create function ops.insert_jobs(p_jobs jsonb, p_name_callers boolean)
@@ -116,18 +131,21 @@ declare
   v_pauses  boolean := exists (select from ops.queue_pause p where p.organization_id is not null);
   v_new     uuid[];
   v_ids     uuid[];
+  v_keyless boolean := true;
   v_queued  record;
 begin
-  perform ops.refuse(case when jsonb_typeof(p_jobs) is distinct from 'array' then 'p_jobs must be a JSON array' end);
+  perform ops.refuse(case
+    when jsonb_typeof(p_jobs) is distinct from 'array' then 'p_jobs must be a JSON array'
+    else ops.fault_of_trace(v_trace)
+  end);
   perform pg_current_xact_id();
-  v_new := array(select ops.uuid_v7() from generate_series(1, jsonb_array_length(p_jobs)));
-  v_ids := case when p_jobs @? '$[*].unique_key' then ops.take_keys(p_jobs, v_new) else v_new end;
+  v_new := ops.new_job_ids(jsonb_array_length(p_jobs));
+  v_ids := v_new;
   loop
     with item as materialized (
       select i.*, l.id as lane_id, coalesce(i.run_at > v_now, false) as later, greatest(i.run_at, v_now) as at,
              (i.ordinal - 1) / 50 as part, i.unique_key is not null as keyed, v_ids[i.ordinal] = i.id as created,
-             'job ' || i.ordinal || ': ' || ops.fault_of_job(i.trace_id, i.type, i.payload, i.priority, i.run_at,
-                                                             i.unique_key, i.max_attempts, i.options) as fault
+             ops.fault_of_job(i.type, i.payload, i.priority, i.run_at, i.unique_key, i.max_attempts, i.options) as fault
         from (
           select r.ordinal, v_new[r.ordinal] as id, r.type, r.element -> 'payload' as payload,
                  coalesce(r.priority, 0) as priority, r.run_at, r.unique_key, r.max_attempts, r.options,
@@ -145,11 +163,12 @@ begin
                     order by l.type, l.priority, l.organization_id, l.id) l
           on l.type = i.type and l.priority = i.priority and (i.aside is null and l.organization_id is null or l.organization_id = i.aside)
     ), proper as materialized (
-      select (array_agg(i.fault order by i.ordinal) filter (where i.fault is not null))[1] as fault,
+      select (array_agg('job ' || i.ordinal || ': ' || i.fault order by i.ordinal) filter (where i.fault is not null))[1] as fault,
              array_agg(i.type) filter (where i.lane_id is null) as types,
              array_agg(i.priority) filter (where i.lane_id is null) as priorities,
              array_agg(i.aside) filter (where i.lane_id is null) as organizations,
-             bool_and(i.fault is null and i.lane_id is not null) as yes,
+             bool_or(i.keyed) and v_keyless as must_take_keys,
+             bool_and(i.fault is null and i.lane_id is not null and not (i.keyed and v_keyless)) as yes,
              array_agg(distinct i.type) filter (where not i.later and i.created) as ready_types,
              array_agg(i.at order by i.ordinal) as run_ats
         from item i
@@ -181,8 +200,12 @@ begin
     )
     select * into v_queued from proper;
     perform ops.refuse(v_queued.fault);
-    exit when v_queued.types is null;
+    exit when coalesce(v_queued.yes, true);
     perform ops.make_lanes(v_queued.types, v_queued.priorities, v_queued.organizations);
+    if v_queued.must_take_keys then
+      v_ids := ops.take_keys(p_jobs, v_new);
+      v_keyless := false;
+    end if;
   end loop;
   perform ops.wake(v_queued.ready_types);
   return query select u.id = u.new_id, u.id, v_now, u.run_at from unnest(v_ids, v_new, v_queued.run_ats) u (id, new_id, run_at);
@@ -218,7 +241,8 @@ declare
   v_trace text := ops.trace_for_jobs();
   v_org   uuid := ops.current_organization();
   v_aside uuid;
-  v_fault text := ops.fault_of_job(v_trace, p_type, p_payload, p_priority, p_run_at, p_unique_key, p_max_attempts, p_options);
+  v_fault text := coalesce(ops.fault_of_trace(v_trace),
+    ops.fault_of_job(p_type, p_payload, p_priority, p_run_at, p_unique_key, p_max_attempts, p_options));
   v_lane  integer;
   v_seq   bigint;
 begin

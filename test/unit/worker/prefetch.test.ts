@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
-  CLAIM_LIMIT,
+  PREFETCH_LIMIT,
   GIVE_BACK_AFTER_MS,
   MEMORY_WAIT_LIMIT_MS,
   createPace,
@@ -26,9 +26,9 @@ describe('prefetch', () => {
     }
   });
 
-  it('never fetches more ahead than one claim brings', () => {
-    expect(prefetchSize(1000, 0)).toBe(CLAIM_LIMIT);
-    expect(prefetchSize(10, 0.01)).toBe(CLAIM_LIMIT);
+  it('never fetches more ahead than two claims bring', () => {
+    expect(prefetchSize(1000, 0)).toBe(PREFETCH_LIMIT);
+    expect(prefetchSize(10, 0.01)).toBe(PREFETCH_LIMIT);
   });
 
   it('gives jobs back early enough to be elsewhere within the limit', () => {

@@ -1,6 +1,6 @@
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
 import { roughBytes } from '#src/domain/jobs/size.ts';
-import { CLAIM_LIMIT } from './prefetch.ts';
+import { PREFETCH_LIMIT } from './prefetch.ts';
 
 /** Payloads that may wait in memory. */
 export const WAITING_BYTES = 32 * 1024 * 1024;
@@ -16,7 +16,7 @@ const MEMORY = 0.5;
 export function createClaimBudget() {
   let expectedBytes = LARGEST_PAYLOAD_BYTES;
   return {
-    jobs: (): number => Math.min(Math.max(Math.floor(WAITING_BYTES / expectedBytes), 1), CLAIM_LIMIT),
+    jobs: (): number => Math.min(Math.max(Math.floor(WAITING_BYTES / expectedBytes), 1), PREFETCH_LIMIT),
     note(jobs: readonly ClaimedJob[]): void {
       expectedBytes *= MEMORY;
       for (const { payload } of jobs) expectedBytes = Math.max(expectedBytes, roughBytes(payload));

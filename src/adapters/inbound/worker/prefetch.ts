@@ -4,8 +4,10 @@ export const MEMORY_WAIT_LIMIT_MS = 250;
 export const GIVE_BACK_AFTER_MS = 150;
 /** What is fetched ahead should be started within this time. */
 const PREFETCH_WINDOW_MS = 100;
-/** Most jobs that are fetched ahead, and most in one claim: enough that a round trip costs each little. */
+/** Most jobs in one claim: enough that a round trip costs each little. */
 export const CLAIM_LIMIT = 1000;
+/** Most jobs that are fetched ahead: one claim is worked on while the next one is under way. */
+export const PREFETCH_LIMIT = 2 * CLAIM_LIMIT;
 
 /** A handler that never ran counts as slow: nothing is fetched ahead on a guess. */
 const UNKNOWN_MS = 1000;
@@ -20,7 +22,7 @@ const RECOVERY = 0.05;
  */
 export function prefetchSize(concurrency: number, slowMs: number): number {
   if (slowMs > PREFETCH_WINDOW_MS) return 0;
-  return Math.min(Math.floor((concurrency * PREFETCH_WINDOW_MS) / slowMs), CLAIM_LIMIT);
+  return Math.min(Math.floor((concurrency * PREFETCH_WINDOW_MS) / slowMs), PREFETCH_LIMIT);
 }
 
 /** How long a run has to be expected to take: up at once with a slow one, down slowly with quick ones. */

@@ -21,7 +21,7 @@ import { createHeartbeat } from './heartbeat.ts';
 import { createIdleness } from './idleness.ts';
 import { logFields } from './log-fields.ts';
 import { observeWorker, workerMetrics } from './metrics.ts';
-import { GIVE_BACK_AFTER_MS, createPace, prefetchSize } from './prefetch.ts';
+import { CLAIM_LIMIT, GIVE_BACK_AFTER_MS, createPace, prefetchSize } from './prefetch.ts';
 import { unlessAborted } from './pause.ts';
 import { createRunner } from './runner.ts';
 import { createTurn } from './turn.ts';
@@ -148,7 +148,7 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     const slowMs = Math.max(pace.slowMs(), runner.oldestAgeMs());
     const ahead = Math.min(prefetchSize(options.concurrency, slowMs), budget.jobs());
     const room = options.concurrency + ahead - runner.size() - buffer.size();
-    return room < ahead / 2 ? 0 : Math.min(room, budget.jobs());
+    return room < ahead / 2 ? 0 : Math.min(room, budget.jobs(), CLAIM_LIMIT);
   }
 
   function startJobs(): void {
