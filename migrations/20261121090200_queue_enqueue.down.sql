@@ -4,11 +4,13 @@ drop function ops.queue_one_job(text, jsonb, integer, timestamptz, text, integer
 drop function ops.queue_jobs_of_callers(jsonb);
 drop function ops.queue_jobs(jsonb);
 drop function ops.insert_jobs(jsonb, boolean);
+drop function ops.new_job_ids(integer);
 drop function ops.take_keys(jsonb, uuid[]);
 drop function ops.take_key(uuid, text, text, uuid);
 drop function ops.set_aside_for(text, uuid);
 drop function ops.make_lanes(text[], integer[], uuid[]);
 drop function ops.lane_of(text, integer, uuid);
 drop function ops.wake(text[]);
-drop function ops.fault_of_job(text, text, jsonb, integer, timestamptz, text, integer, jsonb);
+drop function ops.fault_of_job(text, jsonb, integer, timestamptz, text, integer, jsonb);
+drop function ops.fault_of_trace(text);
 drop function ops.trace_for_jobs();

@@ -147,58 +147,85 @@ begin
 end $$;
 
 -- Up to p_most jobs of the lane that are ready in batches after p_after and not after p_upto, and the last batch that is used
--- up. What is too much stays in its batch. First it counts how many batches to lock: whoever comes next passes by them.
+-- up. No more is locked than is taken: whoever comes next passes by what is locked.
 create function ops.take_ready(
   p_lane integer, p_after bigint, p_upto bigint, p_most integer, p_aside uuid[],
   out job_ids uuid[], out used bigint, out keyed boolean
 ) language plpgsql
 as $$
 declare
+  v_sure    constant integer := p_most / 50;  -- so many batches fit, whatever is in them
+  v_locked  integer := 0;
   v_batches integer := 0;
-  v_jobs    integer := 0;
+  v_jobs    integer;
   v_n       integer;
   v_whole   bigint[] := '{}';
   v_counts  integer[] := '{}';
   v_orgs    uuid[] := '{}';
   v_batch   record;
 begin
-  for v_n in
-    select cardinality(r.job_ids) from ops.ready r
-     where r.lane_id = p_lane and r.seq > p_after and r.seq <= p_upto
-       and (p_aside is null or r.organization_id is null or r.organization_id <> all (p_aside))
-     order by r.seq
-  loop
-    v_batches := v_batches + 1;
-    v_jobs := v_jobs + v_n;
-    exit when v_jobs >= p_most;
-  end loop;
-  if v_batches = 0 then
-    return;
-  end if;
-
   job_ids := '{}';
   keyed := false;
-  for v_batch in
-    select r.seq, r.keyed, r.organization_id, r.job_ids from ops.ready r
-     where r.lane_id = p_lane and r.seq > p_after and r.seq <= p_upto
-       and (p_aside is null or r.organization_id is null or r.organization_id <> all (p_aside))
-     order by r.seq limit v_batches for update skip locked
-  loop
-    v_n := least(cardinality(v_batch.job_ids), p_most - cardinality(job_ids));
-    if v_n = cardinality(v_batch.job_ids) then
-      v_whole := v_whole || v_batch.seq;
-      used := v_batch.seq;
-    elsif v_n > 0 then
-      update ops.ready r set job_ids = v_batch.job_ids[v_n + 1 :] where r.lane_id = p_lane and r.seq = v_batch.seq;
-    end if;
-    job_ids := job_ids || v_batch.job_ids[: v_n];
-    keyed := keyed or v_batch.keyed;
-    v_counts := v_counts || v_n;
-    v_orgs := v_orgs || v_batch.organization_id;
-  end loop;
-  delete from ops.ready r where r.lane_id = p_lane and r.seq = any (v_whole);
-  insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
-  select p_lane, u.organization_id, -sum(u.n), 0, 0 from unnest(v_orgs, v_counts) u (organization_id, n) group by u.organization_id;
+  if v_sure > 0 then
+    for v_batch in
+      with locked as materialized (
+        select r.seq, r.keyed, r.organization_id, r.job_ids from ops.ready r
+         where r.lane_id = p_lane and r.seq > p_after and r.seq <= p_upto
+           and (p_aside is null or r.organization_id is null or r.organization_id <> all (p_aside))
+         order by r.seq limit v_sure for update skip locked
+      )
+      delete from ops.ready r using locked l where r.lane_id = p_lane and r.seq = l.seq returning l.*
+    loop
+      v_locked := v_locked + 1;
+      used := greatest(used, v_batch.seq);
+      job_ids := job_ids || v_batch.job_ids;
+      keyed := keyed or v_batch.keyed;
+      v_counts := v_counts || cardinality(v_batch.job_ids);
+      v_orgs := v_orgs || v_batch.organization_id;
+    end loop;
+  end if;
+
+  if v_locked = v_sure and cardinality(job_ids) < p_most then
+    v_jobs := cardinality(job_ids);
+    for v_n in
+      select cardinality(r.job_ids) from ops.ready r
+       where r.lane_id = p_lane and r.seq > coalesce(used, p_after) and r.seq <= p_upto
+         and (p_aside is null or r.organization_id is null or r.organization_id <> all (p_aside))
+       order by r.seq
+    loop
+      v_batches := v_batches + 1;
+      v_jobs := v_jobs + v_n;
+      exit when v_jobs >= p_most;
+    end loop;
+  end if;
+  if v_batches > 0 then
+    for v_batch in
+      select r.seq, r.keyed, r.organization_id, r.job_ids from ops.ready r
+       where r.lane_id = p_lane and r.seq > coalesce(used, p_after) and r.seq <= p_upto
+         and (p_aside is null or r.organization_id is null or r.organization_id <> all (p_aside))
+       order by r.seq limit v_batches for update skip locked
+    loop
+      v_n := least(cardinality(v_batch.job_ids), p_most - cardinality(job_ids));
+      if v_n = cardinality(v_batch.job_ids) then
+        v_whole := v_whole || v_batch.seq;
+        used := v_batch.seq;
+      elsif v_n > 0 then
+        update ops.ready r set job_ids = v_batch.job_ids[v_n + 1 :] where r.lane_id = p_lane and r.seq = v_batch.seq;
+      end if;
+      job_ids := job_ids || v_batch.job_ids[: v_n];
+      keyed := keyed or v_batch.keyed;
+      v_counts := v_counts || v_n;
+      v_orgs := v_orgs || v_batch.organization_id;
+    end loop;
+    delete from ops.ready r where r.lane_id = p_lane and r.seq = any (v_whole);
+  end if;
+
+  if cardinality(v_orgs) = 1 then
+    insert into ops.tally (lane_id, organization_id, ready, scheduled, dead) values (p_lane, v_orgs[1], -v_counts[1], 0, 0);
+  elsif v_orgs <> '{}' then
+    insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
+    select p_lane, u.organization_id, -sum(u.n), 0, 0 from unnest(v_orgs, v_counts) u (organization_id, n) group by u.organization_id;
+  end if;
 end $$;
 
 -- Up to p_most runs of the lane that are due, and for which time the last of them was scheduled.
@@ -298,11 +325,9 @@ begin
 
   if v_sweep and v_left > 0 then
     v_ready := ops.take_ready(p_lane, v_floor, v_hint, v_left, p_aside);
-    if v_ready.job_ids is not null then
-      fresh := v_ready.job_ids;
-      v_keyed := v_ready.keyed;
-      v_left := v_left - cardinality(fresh);
-    end if;
+    fresh := v_ready.job_ids;
+    v_keyed := v_ready.keyed;
+    v_left := v_left - cardinality(fresh);
     if v_place.safe > v_floor then
       v_floor := coalesce((select r.seq - 1 from ops.ready r
                             where r.lane_id = p_lane and r.seq > v_floor and r.seq <= v_place.safe order by r.seq limit 1),
@@ -314,12 +339,10 @@ begin
 
   if v_left > 0 then
     v_ready := ops.take_ready(p_lane, v_hint, 9223372036854775807, v_left, p_aside);
-    if v_ready.job_ids is not null then
-      fresh := fresh || v_ready.job_ids;
-      v_keyed := v_keyed or v_ready.keyed;
-      v_left := v_left - cardinality(v_ready.job_ids);
-      v_hint := coalesce(v_ready.used, v_hint);
-    end if;
+    fresh := fresh || v_ready.job_ids;
+    v_keyed := v_keyed or v_ready.keyed;
+    v_left := v_left - cardinality(v_ready.job_ids);
+    v_hint := coalesce(v_ready.used, v_hint);
   end if;
 
   if v_left > 0 and v_due.job_ids is not null and cardinality(v_due.job_ids) = greatest(p_limit / 2, 1) then
@@ -416,7 +439,7 @@ begin
     end if;
     if v_got.fresh <> '{}' then
       -- They are neighbours in the index: one descent for all of them, and the bounds leave out the other partitions.
-      v_fresh := array(select i from unnest(v_got.fresh) i order by i);
+      v_fresh := case when cardinality(v_got.fresh) = 1 then v_got.fresh else array(select i from unnest(v_got.fresh) i order by i) end;
       return query
         select j.id, v_lane.type, j.payload, 1, j.created_at, v_got.claim_id, v_lane.priority, j.max_attempts::integer, j.run_at,
                encode(uuid_send(j.trace_id), 'hex'), j.organization_id, j.options

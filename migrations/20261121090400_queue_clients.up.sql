@@ -114,10 +114,13 @@ create view ops.queues with (security_barrier) as
     left join (
       select y.lane_id, count(*) as jobs
         from ops.lease y
-        join ops.claim c on c.id = y.claim_id
+       cross join lateral (select * from ops.claim c where c.id = y.claim_id offset 0) c
        cross join unnest(c.job_ids, c.runs) u (job_id, run)
-        join ops.job j on j.id = u.job_id and j.organization_id = ops.current_organization()
-       where not exists (select from ops.outcome o where o.job_id = u.job_id and o.run = coalesce(u.run, 1))
+       cross join lateral (
+          select from ops.job j where j.id = u.job_id and j.organization_id = ops.current_organization() offset 0) j
+        left join lateral (
+          select true as ended from ops.outcome o where o.job_id = u.job_id and o.run = coalesce(u.run, 1) offset 0) o on true
+       where o.ended is null
        group by y.lane_id) w on w.lane_id = l.id
     left join lateral (
       select count(*) as due, min(run_at) as since from (

@@ -66,6 +66,8 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
       logger,
       tracing,
       metrics,
+      // An operator's command is what a signal would be.
+      onStop: () => process.kill(process.pid, 'SIGTERM'),
     },
   );
 

@@ -3,7 +3,8 @@ import { type Backlog, TYPE } from '../engine.ts';
 import { type Database, connect } from '../server.ts';
 import type { Measure } from './measure.ts';
 
-const WARM_UP = 2000;
+/** Until the code of everybody is compiled. */
+const WARM_UP = 20_000;
 const BATCH = 1000;
 
 interface Drain {

@@ -78,7 +78,7 @@ export class Attempt implements JobContext {
   }
 
   checkDeadline(nowMs: number): void {
-    if (nowMs - this.startedMs < this.#timeoutSeconds * 1000) return;
+    if (nowMs < this.startedMs + this.#timeoutSeconds * 1000) return;
     this.abort(new Error(`The handler did not end within ${this.#timeoutSeconds} s.`));
   }
 }

@@ -3,7 +3,18 @@ import { MEMORY_WAIT_LIMIT_MS } from '#src/adapters/inbound/worker/prefetch.ts';
 import type { WorkerQueue } from '#src/application/worker/ports.ts';
 import { job } from '#test/support/worker.ts';
 import { expect, it } from 'vitest';
-import { countOf, jobRow, nap, queueJob, queueJobs, sql, until, untilStatus, working } from './setup.ts';
+import {
+  countOf,
+  jobRow,
+  nap,
+  queueJob,
+  queueJobs,
+  sql,
+  until,
+  untilListening,
+  untilStatus,
+  working,
+} from './setup.ts';
 
 it('runs what is queued within a fraction of its poll interval', async () => {
   await working([job('quick', async () => 'done')], { pollIntervalMs: 60_000 });
@@ -38,6 +49,7 @@ it('[Q-4] aborts a job whose lease was taken from it', async () => {
 
 it('[Q-5] aborts a running job when it is cancelled, long before the next heartbeat', async () => {
   const worker = await working([nap], { heartbeatIntervalMs: 30_000, abortAfterMs: 45_000 });
+  await untilListening();
   const id = await queueJob('nap', 60_000);
   await untilStatus(id, 'processing');
   await sql('select ops.cancel_job($1)', id);

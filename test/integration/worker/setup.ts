@@ -64,5 +64,14 @@ export const untilStatus = async (id: string, status: string): Promise<void> => 
   });
 };
 
+/** Until then a worker learns of a cancelled job by its next beat, as of a lease that it has lost. */
+export const untilListening = async (): Promise<void> => {
+  await until(async () => {
+    const idle =
+      "select from pg_locks where locktype = 'advisory' and classid = 5526 and database in (select oid from pg_database where datname = current_database())";
+    expect(await sql(idle)).not.toEqual([]);
+  });
+};
+
 /** Takes as many milliseconds as its payload says. */
 export const nap = job('nap', async (payload, { signal }) => await sleep(Number(payload), null, { signal }));

@@ -67,7 +67,7 @@ const PROVOKED: [example: string, InjectOptions, Parameters<typeof testApi>[0]?]
   ['cursor_invalid', { url: '/v1/jobs?cursor=x' }],
   ['job_type_unknown', post({ type: 'x', payload: {} })],
   ['payload_invalid', post({ ...webhook, payload: { url: 'mailto:a@example.com', body: {} } })],
-  ['validation_failed', post({ payload: {}, max_attempts: 3 })],
+  ['validation_failed', post({ payload: {}, attempts: 3 })],
   ['validation_failed_parameter', { url: '/v1/jobs?limit=101' }],
   ['rate_limited', getJob, { options: { limits: { authenticatedPerMinute: 0, anonymousPerMinute: 0 } } }],
   ['internal_error', getJob, { fault: new Error('A fault.') }],

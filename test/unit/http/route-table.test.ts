@@ -43,6 +43,8 @@ it('[SEC-3] [SEC-13] [API-1] every route has an operation id, a permission and a
     'POST /v1/jobs/:id/retry retryJob jobs:write 1024',
     'POST /v1/jobs/batch queueJobs jobs:write 4194304',
     'POST /v1/queues/:type/pause pauseQueue queues:write 1024',
+    'POST /v1/queues/:type/purge purgeQueue queues:write 1024',
+    'POST /v1/queues/:type/redrive redriveQueue queues:write 1024',
     'POST /v1/queues/:type/resume resumeQueue queues:write 1024',
   ]);
 });

@@ -3,7 +3,7 @@ import {
   WAITING_BYTES,
   createClaimBudget,
 } from '#src/adapters/inbound/worker/claim-budget.ts';
-import { CLAIM_LIMIT } from '#src/adapters/inbound/worker/prefetch.ts';
+import { CLAIM_LIMIT, PREFETCH_LIMIT } from '#src/adapters/inbound/worker/prefetch.ts';
 import type { ClaimedJob, JsonValue } from '#src/domain/jobs/job.ts';
 import { expect, it } from 'vitest';
 
@@ -28,8 +28,8 @@ it('expects the largest payloads until it has seen some', () => {
 
 it('allows full claims of small payloads after a few of them', () => {
   const budget = createClaimBudget();
-  for (let n = 0; n < 3; n += 1) budget.note([SMALL]);
-  expect(budget.jobs()).toBe(CLAIM_LIMIT);
+  for (let n = 0; n < 6; n += 1) budget.note([SMALL]);
+  expect(budget.jobs()).toBe(PREFETCH_LIMIT);
 });
 
 it('allows small claims only as soon as one payload was large, and for the next ones too', () => {

@@ -63,7 +63,7 @@ export const postgresQueueStore: QueueStore = {
       ? { ...statement, shared: (context: RequestContext) => ofCaller(job, context) }
       : statement;
   },
-  queueJobs: (jobs) => queueJobs([JSON.stringify(jobs.map(toElement))]),
+  queueJobs: (jobs) => queueJobsStatement(jobs),
   findJob: (id) => findJob([id]),
   findJobs: (ids) => findJobs([ids]),
   listJobs: jobPage,
@@ -113,6 +113,8 @@ const queueOneJob = fixed(
 const queueJobs = fixed('queue_jobs', listOf('select * from ops.queue_jobs($1)'), 1, (list) =>
   (list as Row[]).map(toQueuedJob),
 );
+export const queueJobsStatement = (jobs: readonly NewJob[]): SqlStatement<QueuedJob[]> =>
+  queueJobs([JSON.stringify(jobs.map(toElement))]);
 const QUEUE_OF_CALLERS = `select (${listOf('select * from ops.queue_jobs_of_callers($1)')}) as value`;
 const ofCaller = (job: NewJob, { traceId, organizationId, actor }: RequestContext): Shared<QueuedJob> => ({
   name: 'queue_jobs_of_callers',

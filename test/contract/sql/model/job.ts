@@ -72,7 +72,7 @@ export const cancelled = (job: Job): Job =>
 export function retried(job: Job): Job {
   switch (job.status) {
     case 'pending':
-      return { ...job, runAt: 0 };
+      return job.runAt <= Date.now() ? job : { ...job, runAt: 0 };
     case 'failed':
     case 'cancelled':
       return { ...job, status: 'pending', attempts: 0, runAt: 0 };

@@ -43,12 +43,10 @@ export function newWorld() {
     of(session)?.changed.get(id) ?? committed.get(id);
   const changedByOthers = (session: number | undefined, id: string): boolean =>
     others(session).some(({ changed }) => changed.has(id));
-  /** What is locked with a job: those that were queued or claimed with it. */
-  const companyOf = (job: Job | undefined): unknown[] => (job ? [job.batch, job.lease?.token] : []);
   const companyIn = ({ changed, touched }: Changes): Set<unknown> => {
     const ids = [...changed.keys(), ...touched];
-    const company = ids.flatMap((id) => [...companyOf(committed.get(id)), ...companyOf(changed.get(id))]);
-    return new Set(company.filter((mark) => mark !== undefined));
+    const versions = [...ids.map((id) => committed.get(id)), ...changed.values()];
+    return new Set(versions.flatMap(companyOf));
   };
   const touchedByOthers = (session: number | undefined, id: string): boolean =>
     others(session).some((changes) => {
@@ -160,6 +158,12 @@ export function newWorld() {
     },
   };
 }
+
+/** What is locked with a job: what was queued, or claimed, with it. */
+const companyOf = (job: Job | undefined): unknown[] => {
+  if (!job) return [];
+  return job.lease ? [job.batch, job.lease.token] : [job.batch];
+};
 
 const holderIn = (jobs: readonly Job[], type: string, key: string): Job | undefined =>
   jobs.find((job) => job.type === type && job.key === key && isUnfinished(job));

@@ -16,7 +16,7 @@ const REFUSALS: Readonly<Record<ErrorCode, readonly [detail: string, fields?: re
     'The request does not fit the schema of this operation; see errors.',
     [
       { pointer: '/type', detail: 'Invalid input: expected string, received undefined' },
-      { pointer: '/max_attempts', detail: 'Unknown field.' },
+      { pointer: '/attempts', detail: 'Unknown field.' },
     ],
   ],
   job_not_found: ['There is no job with this id.'],

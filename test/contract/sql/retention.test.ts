@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import { expect, it } from 'vitest';
+import { ORGANIZATION, connectQueue, newType, newWorker, only } from './queue.ts';
+
+const queue = await connectQueue();
+const { api, owner, worker, queueJob, claim, claimed, report } = queue;
+
+const DAYS_AGO = 10;
+
+/** A job that was queued ten days ago. */
+async function oldJob(type: string): Promise<string> {
+  const { lane_id } = only(await owner<{ lane_id: number }>`select ops.lane_of(${type}, 0, null) as lane_id`);
+  const { id } = only(
+    await owner<{ id: string }>`
+      insert into ops.job (id, created_at, run_at, lane_id, max_attempts, organization_id, trace_id, payload)
+      select overlay(ops.uuid_at(at)::text placing right(${randomUUID()}, 12) from 25)::uuid, at, at, ${lane_id}, 5, ${ORGANIZATION},
+             gen_random_uuid(), '1' from (select now() - ${DAYS_AGO} * interval '1 day' as at) then_
+      returning id`,
+  );
+  return id;
+}
+
+const finish = async (id: string, daysAgo: number): Promise<unknown> =>
+  await owner`insert into ops.outcome (job_id, run, attempt, status, at)
+              values (${id}, 1, 1, 'completed', now() - ${daysAgo} * interval '1 day')`;
+const wait = async (id: string, type: string): Promise<unknown> =>
+  await owner`insert into ops.scheduled (job_id, run_at, lane_id, run, attempt, keyed, organization_id)
+              values (${id}, now(), ops.lane_of(${type}, 0, null), 1, 1, false, ${ORGANIZATION})`;
+const maintain = async (): Promise<string[]> =>
+  (await worker<{ name: string }>`select ops.maintain() as name`).map(({ name }) => name);
+const isThere = async (id: string): Promise<boolean> =>
+  (await api()`select from ops.jobs where id = ${id}`).length === 1;
+
+it('[DATA-7] drops the finished jobs of a day that is seven days over, and keeps what is unfinished or finished since', async () => {
+  const { job_type: type } = await claimed();
+  const day = only(
+    await owner<{
+      day: string;
+    }>`select to_char((now() at time zone 'UTC')::date - ${DAYS_AGO}::integer, 'YYYYMMDD') as day`,
+  ).day;
+  await owner`select ops.make_day(to_date(${day}, 'YYYYMMDD'))`;
+  const [old, fresh, unfinished] = [await oldJob(type), await oldJob(type), await oldJob(type)];
+  await finish(old, DAYS_AGO);
+  await finish(fresh, 1);
+  await wait(unfinished, type);
+
+  expect(await maintain()).toEqual([`job_${day}`]);
+  expect([await isThere(old), await isThere(fresh), await isThere(unfinished)]).toEqual([false, true, true]);
+  const mine = only(await claim(type, { worker: newWorker() }));
+  expect(mine.job_id).toBe(unfinished);
+  expect(await report(mine, { status: 'completed' })).toBe(true);
+  expect(await maintain(), 'for the second time').toEqual([]);
+
+  await owner`update ops.outcome set at = at - interval '8 days' where job_id in (${fresh}, ${unfinished})`;
+  await maintain();
+  expect([await isThere(fresh), await isThere(unfinished)]).toEqual([false, false]);
+});
+
+it('steps back from who reads, and succeeds afterwards', async () => {
+  const day = only(
+    await owner<{ day: string }>`select to_char((now() at time zone 'UTC')::date - 20, 'YYYYMMDD') as day`,
+  ).day;
+  await owner`select ops.make_day(to_date(${day}, 'YYYYMMDD'))`;
+  const reader = await queue.session('admin');
+  await reader.run('begin');
+  await reader.run('select count(*) from ops.job');
+  expect(await maintain()).toEqual([]);
+  await reader.run('rollback');
+  expect(await maintain()).toEqual([`job_${day}`]);
+});
+
+it('makes the coming days, also when jobs came before their day was made', async () => {
+  const { day } = only(
+    await owner<{ day: string }>`select to_char((now() at time zone 'UTC')::date, 'YYYYMMDD') as day`,
+  );
+  const before = await queueJob({ type: newType() });
+  await owner`select ops.drop_day(to_date(${day}, 'YYYYMMDD'), '-infinity', 10000)`;
+  const without = await queueJob({ type: newType() });
+  await maintain();
+  expect([await isThere(before), await isThere(without)]).toEqual([true, true]);
+  const rows = await owner`select from ops.job_rest where id in (${before}, ${without})`;
+  expect(rows).toEqual([]);
+});
+
+it('[SEC-13] refuses to keep for less than an hour with 22023', async () => {
+  await expect(worker`select ops.maintain('59 minutes')`).rejects.toMatchObject({ code: '22023' });
+});
