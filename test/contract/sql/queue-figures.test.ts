@@ -18,6 +18,19 @@ async function pagesOf(role: 'api' | 'worker', statement: string): Promise<numbe
   return (plan['Shared Hit Blocks'] ?? Infinity) + (plan['Shared Read Blocks'] ?? Infinity);
 }
 
+/** Finishes so many jobs. @returns the pages that the figures for the API and for metrics then cost */
+async function finish(): Promise<number[]> {
+  const type = newType();
+  await queueJobs(Array.from({ length: FINISHED }, () => ({ type })));
+  await api()`select ops.cancel_job(id) from ops.jobs where type = ${type}`;
+  await queue.beat(newWorker(), 60);
+  await queue.owner`vacuum ops.tally, ops.ready`;
+  return [
+    await pagesOf('api', 'select * from ops.queues'),
+    await pagesOf('worker', 'select * from ops.queue_stats()'),
+  ];
+}
+
 describe('the figures of the queues', () => {
   it('count what waits, what is scheduled, what runs and what is dead', async () => {
     const { job_type: type } = await claimed();
@@ -36,17 +49,6 @@ describe('the figures of the queues', () => {
   });
 
   it('read no finished job', async () => {
-    const finish = async () => {
-      const type = newType();
-      await queueJobs(Array.from({ length: FINISHED }, () => ({ type })));
-      await api()`select ops.cancel_job(id) from ops.jobs where type = ${type}`;
-      await queue.beat(newWorker(), 60);
-      await queue.owner`vacuum ops.tally, ops.ready`;
-      return [
-        await pagesOf('api', 'select * from ops.queues'),
-        await pagesOf('worker', 'select * from ops.queue_stats()'),
-      ];
-    };
     const [queues = 0, stats = 0] = await finish();
     const [queuesLater, statsLater] = await finish();
     expect(queuesLater).toBeLessThan(queues + 10);
