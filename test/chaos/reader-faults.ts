@@ -1,8 +1,7 @@
-import { execFile, execFileSync } from 'node:child_process';
-import { globSync } from 'node:fs';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { findProgram } from '#dev/servers/programs.ts';
 import { pause } from '#src/adapters/inbound/worker/pause.ts';
+import { libpqEnvironment } from '#test/support/postgres-programs.ts';
 import { escapeIdentifier } from 'pg';
 import type { Fault } from './faults.ts';
 import { type ChaosServer, withClient } from './server.ts';
@@ -33,26 +32,9 @@ export const readerFaults = (server: ChaosServer, dump: string | undefined): Fau
       },
 ];
 
-/** The path of a pg_dump that is not older than the server, as it wants to be. */
-export function findDump(serverMajor: number): string | undefined {
-  const folders = globSync('/usr/lib/postgresql/*/bin');
-  const programs = [...folders.map((folder) => `${folder}/pg_dump`), findProgram('pg_dump', folders)];
-  return programs.find((program) => program !== undefined && majorOf(program) >= serverMajor);
-}
-
-const majorOf = (program: string): number =>
-  Number(/\) (\d+)/.exec(execFileSync(program, ['--version'], { encoding: 'utf8' }))?.[1]);
-
 async function runDump(program: string, url: string): Promise<void> {
-  const { hostname, port, username, password, pathname } = new URL(url);
   await promisify(execFile)(program, ['--schema=ops', '--format=custom', '--file=/dev/null'], {
-    env: {
-      PGHOST: hostname,
-      PGPORT: port,
-      PGUSER: username,
-      PGPASSWORD: password,
-      PGDATABASE: pathname.slice(1),
-    },
+    env: libpqEnvironment(url),
   });
 }
 
