@@ -84,7 +84,7 @@ create table ops.claim (
   attempts   smallint[],
   hint       bigint      not null,  -- what is ready up to here was taken by this claim or one before
   due_hint   timestamptz not null,  -- what was scheduled up to then was, too
-  next_xid   xid8        not null,  -- whoever drew a seq up to the hint has an older xid
+  next_xid   xid8        not null,  -- whoever drew a seq up to the hint has an older one
   floor      bigint      not null,  -- up to here nothing is ready, and nothing can appear any more
   swept_at   timestamptz not null,
   sweep_took interval    not null,

@@ -12,6 +12,7 @@ drop function ops.claim_pending_job(text[], integer, text);
 drop function ops.claim_jobs(text[], integer, integer, text);
 drop function ops.lanes_of(text[]);
 drop function ops.claim_lane(integer, integer, text, interval, uuid[]);
+drop function ops.grant_lease(ops.lease, boolean);
 drop function ops.set_aside(integer, bigint, timestamptz, uuid[]);
 drop function ops.take_due(integer, timestamptz, timestamptz, integer, uuid[]);
 drop function ops.take_ready(integer, bigint, bigint, integer, uuid[]);

@@ -114,10 +114,13 @@ end $$;
 
 -- ── claiming ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
--- Where a claim of the lane starts to look: the newest of the last claims whose hint no running transaction can get behind. If
+-- Where a claim of the lane starts to look: the newest of the last claims whose hint no running transaction can get behind,
+-- because all that are older than its next_xid have ended. If
 -- one has been running for longer than they go back, the oldest of them; what it commits then is found by a sweep, at the
 -- latest a quarter of a second after it could have been, or a twentieth of the time is spent on sweeps.
-create type ops.place as (hint bigint, due_hint timestamptz, floor bigint, safe bigint, swept_at timestamptz, sweep_took interval);
+create type ops.place as (
+  hint bigint, next_xid xid8, due_hint timestamptz, floor bigint, safe bigint, swept_at timestamptz, sweep_took interval
+);
 create function ops.place_of(p_lane integer) returns ops.place
 language plpgsql stable
 as $$
@@ -136,6 +139,7 @@ begin
       v_place.sweep_took := v_claim.sweep_took;
     end if;
     v_place.hint := v_claim.hint;
+    v_place.next_xid := v_claim.next_xid;
     v_place.due_hint := v_claim.due_hint;
     if v_claim.next_xid <= v_xmin then
       v_place.safe := v_claim.hint;
@@ -294,6 +298,30 @@ begin
   select m.job_id, m.run_at, m.lane_id, m.run, m.attempt, m.keyed, m.organization_id from moved m;
 end $$;
 
+-- Inserts the lease of a claim. If its hint moved, also says a transaction id that is younger than that of everybody who drew a
+-- seq up to the hint: they had theirs before they drew, and the rows were there before this. The transaction's own id will not do
+-- (it may be older than what it took last), and neither does a snapshot's xmax (transactions that run may be younger): it is that
+-- of a subtransaction, which is drawn when the row is written.
+create function ops.grant_lease(p_lease ops.lease, p_hint_moved boolean) returns xid8
+language plpgsql
+as $$
+declare
+  v_own   bigint;
+  v_young xid;
+begin
+  if not p_hint_moved then
+    insert into ops.lease values (p_lease.*);
+    return null;
+  end if;
+  begin
+    insert into ops.lease values (p_lease.*) returning xmin into v_young;
+  exception when division_by_zero then null;  -- never: a block with a handler is a subtransaction
+  end;
+  -- Its upper half, which a row does not have.
+  v_own := pg_current_xact_id()::text::bigint;
+  return (v_own + ((v_young::text::bigint - v_own) & 4294967295))::text::xid8;
+end $$;
+
 -- Claims up to p_limit jobs of a lane: those that were scheduled, with their runs, and those that were never claimed.
 create function ops.claim_lane(
   p_lane integer, p_limit integer, p_worker text, p_lock interval, p_aside uuid[],
@@ -312,6 +340,7 @@ declare
   v_due   record;
   v_more  record;
   v_ready record;
+  v_xid   xid8;
 begin
   fresh := '{}';
   if p_aside is not null then
@@ -364,16 +393,15 @@ begin
   due := v_due.job_ids;
   attempts := v_due.attempts;
   run_ats := v_due.run_ats;
+  if v_left < p_limit then
+    v_xid := ops.grant_lease((claim_id, p_lane, p_limit - v_left, v_keyed or coalesce(v_due.keyed, false),
+      case when p_limit - v_left = 1 then coalesce(due[1], fresh[1]) end, p_worker, v_now, v_now + p_lock), v_hint > coalesce(v_place.hint, 0));
+  end if;
   insert into ops.claim (id, lane_id, worker_id, claimed_at, job_ids, runs, attempts, hint, due_hint, next_xid, floor, swept_at,
                          sweep_took)
   values (claim_id, p_lane, p_worker, v_now, coalesce(due || fresh, fresh), v_due.runs, attempts, v_hint,
-          greatest(run_ats[cardinality(run_ats)], v_due_hint), pg_snapshot_xmax(pg_current_snapshot()), v_floor,
+          greatest(run_ats[cardinality(run_ats)], v_due_hint), coalesce(v_xid, v_place.next_xid, '0'), v_floor,
           coalesce(v_place.swept_at, v_now), coalesce(v_place.sweep_took, interval '0'));
-  if v_left < p_limit then
-    insert into ops.lease (claim_id, lane_id, unsettled, keyed, job_id, worker_id, claimed_at, expires_at)
-    values (claim_id, p_lane, p_limit - v_left, v_keyed or coalesce(v_due.keyed, false),
-            case when p_limit - v_left = 1 then coalesce(due[1], fresh[1]) end, p_worker, v_now, v_now + p_lock);
-  end if;
 end $$;
 
 -- The lanes of the wanted types, most urgent first, with the organisations whose jobs wait aside.

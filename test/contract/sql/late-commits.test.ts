@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { begin, connectQueue, newType } from './queue.ts';
 
@@ -27,6 +28,8 @@ describe('[Q-3] [Q-8] a job that is committed behind those that were claimed', (
     const old = await queue.session('admin');
     await old.run('begin isolation level repeatable read');
     await old.sql`select pg_current_xact_id()`;
+    await queueJob({ type });
+    await claim(type);
     const late = await queue.session('api');
     await begin(late);
     await queueJobs([{ type }, { type }], {}, late.sql);
@@ -40,8 +43,33 @@ describe('[Q-3] [Q-8] a job that is committed behind those that were claimed', (
     expect(await claim(type)).toEqual([]);
   });
 
+  it('is found although its transaction is younger than one that queued after it', async () => {
+    const type = newType();
+    // Makes the lane, which they would otherwise make each.
+    await queueJob({ type });
+    await claim(type);
+    const [first, second] = [await queue.session('api'), await queue.session('api')];
+    await begin(first);
+    await first.sql`select pg_current_xact_id()`;
+    await begin(second);
+    await queueJobs([{ type }], {}, second.sql);
+    await queueJobs([{ type }], {}, first.sql);
+    await first.sql`commit`;
+    // Sweeps find nothing below what was claimed, and must not take that for settled.
+    for (let n = 0; n < 5; n += 1) {
+      await expect.poll(async () => await claim(type), SOON).toHaveLength(1);
+      await sleep(300);
+      await queueJob({ type });
+    }
+    await claim(type, { limit: 10 });
+    await second.sql`commit`;
+    await expect.poll(async () => await claim(type), SOON).toHaveLength(1);
+  });
+
   it('is found when it was scheduled, and its time came before its commit', async () => {
     const type = newType();
+    await queueJob({ type });
+    await claim(type);
     const late = await queue.session('api');
     await begin(late);
     await queueJobs([{ type, run_at: new Date(Date.now() + 50).toISOString() }], {}, late.sql);
