@@ -264,11 +264,17 @@ language plpgsql
 as $$
 declare
   v_job ops.job;
-  v_run smallint := (select max(o.run) from ops.outcome o where o.job_id = p_job_id);
+  v_last ops.outcome;
   v_now timestamptz := clock_timestamp();
   v_was_dead boolean;
 begin
-  insert into ops.outcome (job_id, run, attempt, status, at) values (p_job_id, v_run + 1, 0, 'redriven', v_now) on conflict do nothing;
+  -- It may have been redriven since its caller looked.
+  select * into v_last from ops.outcome o where o.job_id = p_job_id order by o.run desc limit 1;
+  if v_last.status not in ('failed', 'cancelled') then
+    return false;
+  end if;
+  insert into ops.outcome (job_id, run, attempt, status, at) values (p_job_id, v_last.run + 1, 0, 'redriven', v_now)
+  on conflict do nothing;
   if not found then
     return false;
   end if;
@@ -280,7 +286,7 @@ begin
   delete from ops.dead_letter d where d.job_id = p_job_id;
   v_was_dead := found;
   insert into ops.scheduled (job_id, run_at, lane_id, run, attempt, keyed, organization_id)
-  values (v_job.id, v_now, v_job.lane_id, v_run + 2, 1, v_job.unique_key is not null, v_job.organization_id);
+  values (v_job.id, v_now, v_job.lane_id, v_last.run + 2, 1, v_job.unique_key is not null, v_job.organization_id);
   insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
   values (v_job.lane_id, v_job.organization_id, 0, 1, -v_was_dead::integer);
   perform ops.wake(array[(select l.type from ops.lane l where l.id = v_job.lane_id)]);

@@ -117,6 +117,21 @@ describe('[Q-5] ops.retry_job', () => {
     expect(await retry(null)).toEqual([]);
   });
 
+  it('is queued once again, however many ask for it while others cancel it', async () => {
+    const type = newType();
+    const id = await queueJob({ type });
+    await cancel(id);
+    const acts = Array.from({ length: 60 }, async (_, n) =>
+      n % 3 === 0 ? await cancel(id) : await retry(id),
+    );
+    for (const rows of await Promise.all(acts)) {
+      expect(rows).toMatchObject([{ id, status: expect.stringMatching(/^(?:pending|cancelled)$/) }]);
+    }
+    await retry(id);
+    expect(await claim(type, { limit: 10 })).toMatchObject([{ job_id: id, attempts: 1 }]);
+    expect(await claim(type)).toEqual([]);
+  });
+
   it('is refused while another unfinished job has the unique key', async () => {
     const type = newType();
     const id = await queueJob({ type, unique_key: 'k' });
