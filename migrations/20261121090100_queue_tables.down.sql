@@ -1,5 +1,6 @@
 drop function ops.sum_tallies();
 drop function ops.maintain(interval);
+drop function ops.make_partitions();
 drop function ops.make_claims(bigint);
 drop function ops.drop_day(date, timestamptz, integer);
 drop function ops.make_day(date);

@@ -200,7 +200,7 @@ create function ops.uuid_at(p_at timestamptz) returns uuid
 language sql immutable parallel safe
 return rpad(lpad(to_hex(floor(extract(epoch from p_at) * 1000)::bigint), 12, '0'), 32, '0')::uuid;
 
--- Jobs and outcomes of one day of UTC. Rows that came before their partition move into it.
+-- Jobs and outcomes of one day of UTC. Rows that came before their partition move into it; nobody adds to them meanwhile.
 create function ops.make_day(p_day date) returns void
 language plpgsql
 as $$
@@ -209,9 +209,7 @@ declare
   v_from uuid := ops.uuid_at(p_day::timestamp at time zone 'UTC');
   v_to   uuid := ops.uuid_at((p_day + 1)::timestamp at time zone 'UTC');
 begin
-  if to_regclass('ops.job_' || v_name) is not null then
-    return;
-  end if;
+  lock table ops.job_rest, ops.outcome_rest in access exclusive mode;
   execute format('create table ops.job_%s (like ops.job including all)', v_name);
   execute format('create table ops.outcome_%s (like ops.outcome including all)', v_name);
   execute format('with early as (delete from ops.job_rest where id >= %L and id < %L returning *)
@@ -222,15 +220,17 @@ begin
   execute format('alter table ops.outcome attach partition ops.outcome_%s for values from (%L) to (%L)', v_name, v_from, v_to);
 end $$;
 
--- Jobs of that day that are unfinished, or finished after p_since: few enough to move, or the day stays as it is.
+-- What of that day is unfinished, or finished after p_since, stays; it has to be few enough to move, or the whole day stays.
 create function ops.drop_day(p_day date, p_since timestamptz, p_most integer) returns boolean
 language plpgsql
 as $$
 declare
   v_name text := to_char(p_day, 'YYYYMMDD');
+  v_from uuid := ops.uuid_at(p_day::timestamp at time zone 'UTC');
+  v_to   uuid := ops.uuid_at((p_day + 1)::timestamp at time zone 'UTC');
   v_kept uuid[];
 begin
-  -- Before any lock: a job of a day that is over can only become finished.
+  -- This takes long, so it comes before any lock.
   execute format('
     select array(
       select j.id from ops.job_%1$s j
@@ -242,47 +242,80 @@ begin
   end if;
   execute format('alter table ops.job detach partition ops.job_%s', v_name);
   execute format('alter table ops.outcome detach partition ops.outcome_%s', v_name);
+  -- A cancelled job may have been redriven since.
+  v_kept := v_kept || array(
+    select s.job_id from ops.scheduled s where s.job_id >= v_from and s.job_id < v_to
+    union
+    select u.id from ops.lease l join ops.claim c on c.id = l.claim_id cross join unnest(c.job_ids) u (id)
+     where u.id >= v_from and u.id < v_to);
   execute format('insert into ops.job select * from ops.job_%s where id = any ($1)', v_name) using v_kept;
   execute format('insert into ops.outcome select * from ops.outcome_%s where job_id = any ($1)', v_name) using v_kept;
   execute format('drop table ops.job_%1$s, ops.outcome_%1$s', v_name);
   return true;
 end $$;
 
+-- Ten million claims.
 create function ops.make_claims(p_part bigint) returns void
 language plpgsql
 as $$
 declare
-  v_size constant bigint := 1000000;
+  v_from bigint := p_part * 10000000;
+  v_to   bigint := (p_part + 1) * 10000000;
 begin
-  if to_regclass('ops.claim_' || p_part) is not null then
-    return;
-  end if;
+  lock table ops.claim_rest in access exclusive mode;
   execute format('create table ops.claim_%s (like ops.claim including all)', p_part);
   execute format('with early as (delete from ops.claim_rest where id >= %s and id < %s returning *)
-                  insert into ops.claim_%s select * from early', p_part * v_size, (p_part + 1) * v_size, p_part);
-  execute format('alter table ops.claim attach partition ops.claim_%1$s for values from (%2$s) to (%3$s)',
-                 p_part, p_part * v_size, (p_part + 1) * v_size);
+                  insert into ops.claim_%s select * from early', v_from, v_to, p_part);
+  execute format('alter table ops.claim attach partition ops.claim_%s for values from (%s) to (%s)', p_part, v_from, v_to);
 end $$;
 
--- Makes the partitions of the coming days and drops those of finished jobs older than p_keep. Called every hour by every
--- worker; one call at a time does it. Steps back after 50 ms where somebody is in the way: a waiting DROP would stall
--- everybody behind it, and the next call tries again. Returns what it dropped.
-create function ops.maintain(p_keep interval default '7 days') returns setof text
-language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' set jit = off
+-- Makes what partitions are missing for today and the coming days, and says whether there were any.
+create function ops.make_partitions() returns boolean
+language plpgsql
 as $$
 declare
   v_today date := (clock_timestamp() at time zone 'UTC')::date;
+  v_part  bigint := (select last_value / 10000000 from ops.claim_id);
+  v_made  boolean := false;
+begin
+  for n in 0..3 loop
+    if to_regclass('ops.job_' || to_char(v_today + n, 'YYYYMMDD')) is null then
+      perform ops.make_day(v_today + n);
+      v_made := true;
+    end if;
+  end loop;
+  for n in 0..1 loop
+    if to_regclass('ops.claim_' || v_part + n) is null then
+      perform ops.make_claims(v_part + n);
+      v_made := true;
+    end if;
+  end loop;
+  return v_made;
+end $$;
+
+-- One step of the upkeep: makes the partitions of the coming days, or drops one whose jobs are finished for p_keep, or deletes
+-- what has got so old elsewhere. Says what it did; null when nothing is left to do. Each step is a transaction of its own, so that
+-- none holds the locks of another. Who is in the way of one is not waited for longer than 50 ms: a waiting DROP would stall
+-- everybody behind it. Workers call it every hour until it says null; one does it at a time.
+create function ops.maintain(p_keep interval default '7 days') returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' set jit = off
+as $$
+declare
   v_since timestamptz := clock_timestamp() - p_keep;
-  v_claim bigint := (select last_value / 1000000 from ops.claim_id);
   v_day   date;
   v_part  bigint;
+  v_count integer;
 begin
   perform ops.refuse(case when p_keep < interval '1 hour' then 'p_keep must be 1 hour or more' end);
   if not pg_try_advisory_xact_lock(5525, 1) then
-    return;
+    return null;
   end if;
-  perform ops.make_day(v_today + n) from generate_series(0, 3) n;
-  perform ops.make_claims(v_claim + n) from generate_series(0, 1) n;
+  begin
+    if ops.make_partitions() then
+      return 'partitions made';
+    end if;
+  exception when lock_not_available then null;
+  end;
 
   for v_day in
     select d.day from pg_inherits i join pg_class c on c.oid = i.inhrelid
@@ -291,39 +324,45 @@ begin
   loop
     begin
       if ops.drop_day(v_day, v_since, 10000) then
-        return next 'job_' || to_char(v_day, 'YYYYMMDD');
+        return 'job_' || to_char(v_day, 'YYYYMMDD') || ' dropped';
       end if;
     exception when lock_not_available then null;
     end;
   end loop;
 
-  -- A claim is as old as its newest job needs it: leases point to it, and outcomes for as long as they are kept.
   for v_part in
     select p.part from pg_inherits i join pg_class c on c.oid = i.inhrelid
       cross join lateral (select substring(c.relname from '^claim_(\d+)$')::bigint as part) p
-     where i.inhparent = 'ops.claim'::regclass and p.part < v_claim
-       and not exists (select from ops.lease l where l.claim_id >= p.part * 1000000 and l.claim_id < (p.part + 1) * 1000000)
+     where i.inhparent = 'ops.claim'::regclass and p.part < (select last_value / 10000000 from ops.claim_id)
+       and not exists (select from ops.lease l where l.claim_id >= p.part * 10000000 and l.claim_id < (p.part + 1) * 10000000)
      order by p.part
   loop
     exit when (select c.claimed_at >= v_since from ops.claim c
-                where c.id >= v_part * 1000000 and c.id < (v_part + 1) * 1000000 order by c.id desc limit 1);
+                where c.id >= v_part * 10000000 and c.id < (v_part + 1) * 10000000 order by c.id desc limit 1);
     begin
       execute format('drop table ops.claim_%s', v_part);
-      return next 'claim_' || v_part;
+      return 'claim_' || v_part || ' dropped';
     exception when lock_not_available then null;
     end;
   end loop;
 
   with old as (
-    delete from ops.job_rest j
-     where j.id < ops.uuid_at(v_since)
-       and exists (select from ops.outcome_rest o where o.job_id = j.id and o.at < v_since and o.status in ('completed', 'cancelled')
-                     and not exists (select from ops.outcome_rest n where n.job_id = j.id and n.run > o.run))
+    delete from ops.job_rest j where j.id in (
+      select k.id from ops.job_rest k
+        cross join lateral (select o.status, o.at from ops.outcome_rest o where o.job_id = k.id order by o.run desc limit 1) o
+       where k.id < ops.uuid_at(v_since) and o.status in ('completed', 'cancelled') and o.at < v_since
+       limit 10000 for update of k skip locked)
     returning j.id
   )
   delete from ops.outcome_rest o using old where o.job_id = old.id;
+  get diagnostics v_count = row_count;
+  if v_count > 0 then
+    return v_count || ' old outcomes deleted';
+  end if;
+  delete from ops.claim_rest c where c.claimed_at < v_since and not exists (select from ops.lease l where l.claim_id = c.id);
+  return null;
 end $$;
-comment on function ops.maintain is 'Makes the partitions of the coming days, drops those of finished jobs, and says which.';
+comment on function ops.maintain is 'One step of the upkeep of partitions, and what it was; null when nothing is left to do.';
 
 -- Sums up what was counted since the last time.
 create function ops.sum_tallies() returns void
@@ -340,4 +379,4 @@ begin
   having sum(ready) <> 0 or sum(scheduled) <> 0 or sum(dead) <> 0;
 end $$;
 
-select ops.maintain();
+select ops.make_partitions();

@@ -145,7 +145,8 @@ begin
     with item as materialized (
       select i.*, l.id as lane_id, coalesce(i.run_at > v_now, false) as later, greatest(i.run_at, v_now) as at,
              (i.ordinal - 1) / 50 as part, i.unique_key is not null as keyed, v_ids[i.ordinal] = i.id as created,
-             ops.fault_of_job(i.type, i.payload, i.priority, i.run_at, i.unique_key, i.max_attempts, i.options) as fault
+             case when p_name_callers and i.unique_key is not null then 'a job of several callers has no unique key'
+                  else ops.fault_of_job(i.type, i.payload, i.priority, i.run_at, i.unique_key, i.max_attempts, i.options) end as fault
         from (
           select r.ordinal, v_new[r.ordinal] as id, r.type, r.element -> 'payload' as payload,
                  coalesce(r.priority, 0) as priority, r.run_at, r.unique_key, r.max_attempts, r.options,

@@ -91,7 +91,7 @@ begin
 
   with lost as (
     insert into ops.outcome (job_id, run, attempt, status, claim_id, at, error)
-    select j.id, r.run, r.attempt, case when r.attempt < j.max_attempts then 'lost' else 'failed' end::ops.outcome_status, r.claim_id,
+    select j.id, r.run, r.attempt, case when r.attempt < j.max_attempts and r.run < 32000 then 'lost' else 'failed' end::ops.outcome_status, r.claim_id,
            clock_timestamp(), 'The worker died or its lease expired before it reported an outcome.'
       from ops.runs_of(v_claims) r
       cross join lateral (select * from ops.job j where j.id = r.job_id offset 0) j
@@ -260,7 +260,7 @@ begin
 end $$;
 
 -- Moves what waits for organisations whose queue is paused out of the way of everybody else, into lanes of their own; some
--- thousands at a time, from where a claim starts to look.
+-- thousands of jobs at a time, from where a claim starts to look.
 create function ops.set_aside(p_lane integer, p_after bigint, p_now timestamptz, p_aside uuid[]) returns void
 language plpgsql
 as $$
@@ -273,7 +273,7 @@ begin
     delete from ops.ready where ctid = any (array(
       select r.ctid from ops.ready r
        where r.lane_id = p_lane and r.seq > p_after and r.organization_id = any (p_aside)
-       order by r.seq limit 5000 for update skip locked))
+       order by r.seq limit 100 for update skip locked))
     returning *
   ), due as (
     delete from ops.scheduled where ctid = any (array(
@@ -315,7 +315,7 @@ begin
   end if;
   begin
     insert into ops.lease values (p_lease.*) returning xmin into v_young;
-  exception when division_by_zero then null;  -- never: a block with a handler is a subtransaction
+  exception when division_by_zero then raise;  -- a block with a handler is a subtransaction
   end;
   -- Its upper half, which a row does not have.
   v_own := pg_current_xact_id()::text::bigint;
@@ -334,7 +334,8 @@ declare
   v_hint  bigint := coalesce(v_place.hint, 0);
   v_floor bigint := coalesce(v_place.floor, 0);
   v_due_hint timestamptz := coalesce(v_place.due_hint, '-infinity');
-  v_sweep boolean := v_place.swept_at is null or v_now > v_place.swept_at + greatest(interval '250 ms', 20 * v_place.sweep_took);
+  -- A clock that went back is no reason not to look.
+  v_sweep boolean := v_place.swept_at is null or v_place.swept_at > v_now or v_now > v_place.swept_at + greatest(interval '250 ms', 20 * v_place.sweep_took);
   v_left  integer := p_limit;
   v_keyed boolean := false;
   v_due   record;
@@ -404,7 +405,7 @@ begin
           coalesce(v_place.swept_at, v_now), coalesce(v_place.sweep_took, interval '0'));
 end $$;
 
--- The lanes of the wanted types, most urgent first, with the organisations whose jobs wait aside.
+-- The lanes of the wanted types, most urgent first and before others those in which jobs have been set aside, with the organisations whose jobs wait aside.
 create function ops.lanes_of(p_types text[]) returns table (id integer, type text, priority integer, aside uuid[])
 language sql stable
 as $$
@@ -414,7 +415,7 @@ as $$
    where l.type = any (p_types)
      and not exists (select from ops.queue_pause p
                       where (p.type is null or p.type = l.type) and (p.organization_id is null or p.organization_id = l.organization_id))
-   order by l.priority desc, l.id;
+   order by l.priority desc, l.organization_id is null, l.id;
 $$;
 
 -- One round trip. Fewer jobs than asked for do not mean that there are no more.
@@ -655,6 +656,8 @@ create function ops.update_job_status(
   p_backoff_seconds integer default null
 ) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan set jit = off
 as $$
 declare
   v_token bigint := nullif(current_setting('ops.lease_token', true), '')::bigint;
@@ -736,11 +739,12 @@ begin
        and not exists (select from ops.lease l where l.worker_id = w.id)
        for update skip locked);
   -- The answer to a claim can be lost on its way. A lease that its own worker does not have, once it is as old as a
-  -- silence that means death, is dead too.
+  -- silence that means death, is dead too; and so is one of a worker whose row went while it claimed.
   update ops.lease set worker_id = null, expires_at = clock_timestamp() where claim_id in (
     select l.claim_id from ops.lease l
      where l.worker_id = p_worker_id and l.claimed_at < clock_timestamp() - make_interval(secs => p_dead_after_seconds)
        and l.claim_id <> all (p_lease_tokens)
+        or l.expires_at is null and not exists (select from ops.worker w where w.id = l.worker_id)
        for update skip locked);
   perform ops.sum_tallies();
   command := (select w.command from ops.worker w where w.id = p_worker_id);

@@ -67,11 +67,12 @@ create function ops.scan_jobs(
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
 as $$
 declare
-  v_most  constant integer := case when p_type is null and p_status is null then p_limit else 2000 end;
+  v_most  constant integer := case when p_type is null and p_status is null then least(coalesce(p_limit, 100), 1000) else 2000 end;
   v_below uuid := least(coalesce(p_after, 'ffffffff-ffff-ffff-ffff-ffffffffffff'),
                         coalesce(ops.uuid_at(p_before + interval '1 second'), 'ffffffff-ffff-ffff-ffff-ffffffffffff'));
   v_from  uuid := coalesce(ops.uuid_at(p_from), '00000000-0000-0000-0000-000000000000');
   v_org   uuid := ops.current_organization();
+  v_limit constant integer := least(coalesce(p_limit, 100), 1000);
   v_seen  integer;
   v_last  uuid;
 begin
@@ -80,11 +81,11 @@ begin
       select d.job_id from ops.lane l
         cross join lateral (select d.job_id from ops.dead_letter d
                              where d.lane_id = l.id and d.organization_id = v_org and d.job_id < v_below and d.job_id >= v_from
-                             order by d.job_id desc limit p_limit) d
+                             order by d.job_id desc limit v_limit) d
         join ops.job j on j.id = d.job_id
        where (p_type is null or l.type = p_type) and (p_from is null or j.created_at >= p_from) and (p_before is null or j.created_at < p_before)
-       order by d.job_id desc limit p_limit);
-    next := case when cardinality(ids) = p_limit then ids[p_limit] end;
+       order by d.job_id desc limit v_limit);
+    next := case when cardinality(ids) = v_limit then ids[v_limit] end;
     return;
   end if;
 
@@ -95,10 +96,10 @@ begin
     select s.id from seen s join ops.lane l on l.id = s.lane_id
      where (p_type is null or l.type = p_type) and (p_from is null or s.created_at >= p_from) and (p_before is null or s.created_at < p_before)
        and (p_status is null or (select n.status from ops.job_now n where n.id = s.id) = p_status)
-     order by s.id desc limit p_limit
+     order by s.id desc limit v_limit
   )
   select array(select f.id from fit f), (select count(*) from seen), (select min(s.id::text)::uuid from seen s) into ids, v_seen, v_last;
-  next := case when cardinality(ids) = p_limit then ids[p_limit] when v_seen = v_most then v_last end;
+  next := case when cardinality(ids) = v_limit then ids[v_limit] when v_seen = v_most then v_last end;
 end $$;
 
 -- The figures of a queue are sums of what was counted and of the few open claims; only what is due among the scheduled jobs
@@ -226,6 +227,7 @@ $$;
 -- the attempt that this ends hears its lease token.
 create function ops.cancel_job(p_job_id uuid) returns setof ops.jobs
 language plpgsql security definer set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off
 as $$
 declare
@@ -236,7 +238,7 @@ declare
 begin
   select * into v_job from ops.job j where j.id = p_job_id and j.organization_id is not distinct from ops.current_organization();
   -- It may be claimed, reported or returned while this waits for whoever does it: then it looks again.
-  loop
+  for n in 1..1000 loop
     select n.status, n.lease_token into v_now from ops.job_now n where n.id = v_job.id;
     exit when v_now.status is null or v_now.status not in ('pending', 'processing');
     v_attempts := ops.take_out(v_job);
@@ -268,9 +270,14 @@ declare
   v_now timestamptz := clock_timestamp();
   v_was_dead boolean;
 begin
-  -- It may have been redriven since its caller looked.
+  -- Who redrives, purges or drops it, too, does it before or after this. It may have been redriven since its caller looked.
+  perform from ops.dead_letter d where d.job_id = p_job_id for update;
+  select * into v_job from ops.job j where j.id = p_job_id for update;
+  if not found then
+    return false;
+  end if;
   select * into v_last from ops.outcome o where o.job_id = p_job_id order by o.run desc limit 1;
-  if v_last.status not in ('failed', 'cancelled') then
+  if v_last.status not in ('failed', 'cancelled') or v_last.run >= 32000 then
     return false;
   end if;
   insert into ops.outcome (job_id, run, attempt, status, at) values (p_job_id, v_last.run + 1, 0, 'redriven', v_now)
@@ -278,7 +285,6 @@ begin
   if not found then
     return false;
   end if;
-  select * into v_job from ops.job j where j.id = p_job_id;
   if v_job.unique_key is not null then
     insert into ops.unique_key (organization_id, type, key, job_id)
     select v_job.organization_id, l.type, v_job.unique_key, v_job.id from ops.lane l where l.id = v_job.lane_id;
@@ -296,6 +302,7 @@ end $$;
 -- A failed or cancelled job gets all its attempts again; a scheduled one runs now; any other is returned as it is.
 create function ops.retry_job(p_job_id uuid) returns setof ops.jobs
 language plpgsql security definer set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off
 as $$
 declare
@@ -333,6 +340,7 @@ end $$;
 -- Queues dead letters again, oldest first, and says how many. One whose unique key another job has stays dead.
 create function ops.redrive_jobs(p_type text, p_most integer) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off
 as $$
 declare
@@ -351,6 +359,7 @@ end $$;
 -- Deletes dead letters with all that is known of them, oldest first, and says how many.
 create function ops.purge_jobs(p_type text, p_most integer) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off
 as $$
 declare

@@ -28,9 +28,10 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
     responseTimeoutMs: config.DRAGONFLY_WEBHOOK_RESPONSE_TIMEOUT,
   });
   const id = `worker-${randomUUID()}`;
-  const maintenance = queueMaintenance(pool, {
-    onDropped(partitions) {
-      logger.info({ partitions }, 'finished jobs dropped');
+  const maintenance = queueMaintenance({
+    url: config.DRAGONFLY_WORKER_DATABASE_URL,
+    onStep(step) {
+      logger.info({ step }, 'queue maintained');
     },
     onError(error) {
       logger.warn({ error }, 'queue not maintained, tried again in an hour');

@@ -111,7 +111,7 @@ describe('[Q-1] functions beside them', () => {
     {
       name: 'maintain',
       arguments: "p_keep interval DEFAULT '7 days'::interval",
-      result: 'SETOF text',
+      result: 'text',
     },
     {
       name: 'queue_stats',

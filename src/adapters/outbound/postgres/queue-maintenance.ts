@@ -1,34 +1,56 @@
-import type { Pool } from 'pg';
-import { query } from './pool.ts';
+import { Client } from 'pg';
+import { connectionConfig } from './pool.ts';
 
 const HOUR_MS = 3_600_000;
+/** Of connecting; a step itself takes as long as it takes, for it may look through the jobs of a whole day. */
+const CONNECT_TIMEOUT_MS = 5000;
 
 interface MaintenanceOptions {
-  /** @param partitions names of tables with finished jobs, or of claims, that are gone */
-  readonly onDropped: (partitions: readonly string[]) => void;
+  readonly url: string;
+  /** @param step what was done */
+  readonly onStep: (step: string) => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** Makes the partitions of the coming days and drops old ones, at the start and every hour; of many workers one does it. */
-export function queueMaintenance(pool: Pool, { onDropped, onError }: MaintenanceOptions) {
+/** The upkeep of the queue's partitions, at the start and every hour, step by step; of many workers one does it at a time. */
+export function queueMaintenance({ url, onStep, onError }: MaintenanceOptions) {
   let timer: NodeJS.Timeout | undefined;
+  let client: Client | undefined;
 
   async function run(): Promise<void> {
+    const own = new Client({
+      ...connectionConfig(url, 'dragonfly-maintenance', 0),
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    });
+    // The statement that is under way says what became of the connection.
+    own.on('error', () => {});
+    client = own;
     try {
-      const rows = await query(pool, { text: 'select ops.maintain() as partition', values: [] });
-      if (rows.length > 0) onDropped(rows.map((row) => String(row['partition'])));
+      await own.connect();
+      for (let step = await next(own); step !== null; step = await next(own)) onStep(step);
     } catch (error) {
-      onError(error);
+      if (timer) onError(error);
+    } finally {
+      client = undefined;
+      own.connection.stream.destroy();
     }
   }
 
   return {
     start(): void {
-      void run();
       timer = setInterval(() => void run(), HOUR_MS).unref();
+      void run();
     },
+    /** Ends a step that is under way: it is done again by whoever comes next. */
     stop(): void {
       clearInterval(timer);
+      timer = undefined;
+      client?.connection.stream.destroy();
     },
   };
+}
+
+async function next(client: Client): Promise<string | null> {
+  const { rows } = await client.query<{ step: string | null }>('select ops.maintain() as step');
+  return rows[0]?.step ?? null;
 }
