@@ -10,8 +10,8 @@
  *   claimer   place   ops.place_of: the newest claims and the xmin of one snapshot
  *             take    the select … for update skip locked of ops.take_ready: its snapshot, then its locks
  *             floor   what a sweep in ops.claim_lane does after that
- *             newer   the subtransaction of ops.claim_lane that is rolled back
- *             note    nextval('ops.claim_id'); then the insert into ops.claim with the xmax of its snapshot
+ *             note    nextval('ops.claim_id'); ops.grant_lease, whose subtransaction draws an xid if the hint has moved; then the
+ *                     insert into ops.claim with that xid, or with the one that bounded the hint before
  *             end     commit, or roll back: the claimer died
  *
  * The xmax of a snapshot is one past the newest xid that has ENDED; a running transaction can have it, or a newer one.
@@ -79,7 +79,7 @@ inline place() {
   d_step {
     xmin = 1;
     do :: xmin <= ended && !(running & bit(xmin)) -> xmin++ :: else -> break od;
-    my_hint = 0; my_floor = 0; safe = 0;
+    my_hint = 0; my_floor = 0; my_next = 0; safe = 0;
     n = new_claim;
     do
     :: n > 1 ->
@@ -87,7 +87,7 @@ inline place() {
        if
        :: shown & bit(n) ->
           if :: found -> skip :: else -> my_floor = floor[n]; found = true fi;
-          my_hint = hint[n];
+          my_hint = hint[n]; my_next = next_xid[n];
           if :: next_xid[n] <= xmin -> safe = my_hint; break :: else fi
        :: else
        fi
@@ -140,21 +140,23 @@ inline move_floor() {
 }
 
 inline note() {
-#if !defined(XMAX_OF_ENDED) && !defined(XMAX_FIRST) && !defined(OWN_XID)
-  d_step { ended = new_xid; new_xid++; id = new_claim; new_claim++ }
-#else
   d_step { id = new_claim; new_claim++ }
-#endif
   d_step {
     if :: xid == 0 -> start(xid) :: else fi;
-#ifdef OWN_XID
-    my_next = xid;
+#if defined(OWN_XID)
+    my_next = xid
+#elif defined(XMAX_OF_ENDED)
+    my_next = ended + 1
+#elif !defined(XMAX_FIRST)
+    if :: moved -> my_next = new_xid; new_xid++ :: else fi
 #endif
-#ifndef XMAX_FIRST
-    if :: my_next <= ended -> my_next = ended + 1 :: else fi;
-#endif
-    hint[id] = my_hint; floor[id] = my_floor; next_xid[id] = my_next
   }
+  d_step { hint[id] = my_hint; floor[id] = my_floor; next_xid[id] = my_next }
+}
+
+/* A subtransaction ends with its transaction. */
+inline end_sub() {
+  if :: moved && ended < my_next -> ended = my_next :: else fi
 }
 
 inline commit() {
@@ -164,6 +166,7 @@ inline commit() {
     shown = shown | bit(id);
     if :: my_floor > highest -> highest = my_floor :: else fi;
     end(xid);
+    end_sub();
     nothing_is_lost()
   }
 }
@@ -172,15 +175,16 @@ inline roll_back() {
   d_step {
     locked = locked & ~mine;
     hint[id] = 0; floor[id] = 0; next_xid[id] = 0;
-    end(xid)
+    end(xid);
+    end_sub()
   }
 }
 
 inline forget() {
-  d_step { mine = 0; my_hint = 0; my_floor = 0; my_next = 0; safe = 0; used = 0; id = 0; most = 0; swept = false }
+  d_step { mine = 0; my_hint = 0; my_floor = 0; my_next = 0; safe = 0; used = 0; id = 0; most = 0; swept = false; moved = false }
 }
 
-#define variables byte xid, xmin, my_hint, my_floor, my_next, safe, seen, mine, used, most, id, n; bool found, swept
+#define variables byte xid, xmin, my_hint, my_floor, my_next, safe, seen, mine, used, most, id, n; bool found, swept, moved
 
 proctype claimer(byte number) {
   variables;
@@ -203,7 +207,7 @@ proctype claimer(byte number) {
      :: else
      fi;
      if
-     :: most > 0 -> take(my_hint, PRODUCERS); if :: used -> my_hint = used :: else fi
+     :: most > 0 -> take(my_hint, PRODUCERS); if :: used -> my_hint = used; moved = true :: else fi
      :: else
      fi;
      if
