@@ -23,6 +23,7 @@ export async function openDatabase(
     max: config.DRAGONFLY_DATABASE_POOL_MAX,
     acquireTimeoutMs: config.DRAGONFLY_DATABASE_ACQUIRE_TIMEOUT,
     statementTimeoutMs: config.DRAGONFLY_DATABASE_STATEMENT_TIMEOUT,
+    throughPooler: config.DRAGONFLY_DATABASE_POOLER === 'transaction',
     onIdleError: (error) => {
       base.logger.debug({ error }, 'idle database connection lost');
     },

@@ -7,6 +7,7 @@ import { postgresQueueEvents } from '#src/adapters/outbound/postgres/queue-event
 import { postgresWorkerQueue } from '#src/adapters/outbound/postgres/worker-queue.ts';
 import { createWebhookSender } from '#src/adapters/outbound/webhook/sender.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
+import { noQueueEvents } from '#src/application/worker/ports.ts';
 import type { Config } from '#src/config/load.ts';
 import type { Base, Part } from './base.ts';
 import { openDatabase } from './database.ts';
@@ -28,6 +29,7 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
     responseTimeoutMs: config.DRAGONFLY_WEBHOOK_RESPONSE_TIMEOUT,
   });
   const id = `worker-${randomUUID()}`;
+  const listenUrl = config.DRAGONFLY_WORKER_LISTEN_URL ?? config.DRAGONFLY_WORKER_DATABASE_URL;
   const maintenance = queueMaintenance(pool, {
     onDropped(partitions) {
       logger.info({ partitions }, 'finished jobs dropped');
@@ -51,16 +53,19 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
         hostname: hostname(),
         deadAfterMs: config.DRAGONFLY_WORKER_DEAD_AFTER,
       }),
-      events: postgresQueueEvents({
-        url: config.DRAGONFLY_WORKER_DATABASE_URL,
-        workerId: id,
-        types: [...jobRegistry.keys()],
-        probeIntervalMs: config.DRAGONFLY_WORKER_LISTEN_PROBE_INTERVAL,
-        probeTimeoutMs: config.DRAGONFLY_DATABASE_STATEMENT_TIMEOUT,
-        onError: (error) => {
-          logger.debug({ error }, 'listening connection lost');
-        },
-      }),
+      events:
+        listenUrl === 'none'
+          ? noQueueEvents
+          : postgresQueueEvents({
+              url: listenUrl,
+              workerId: id,
+              types: [...jobRegistry.keys()],
+              probeIntervalMs: config.DRAGONFLY_WORKER_LISTEN_PROBE_INTERVAL,
+              probeTimeoutMs: config.DRAGONFLY_DATABASE_STATEMENT_TIMEOUT,
+              onError: (error) => {
+                logger.debug({ error }, 'listening connection lost');
+              },
+            }),
       registry: jobRegistry,
       ports: { webhooks },
       logger,

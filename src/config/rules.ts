@@ -10,6 +10,7 @@ export function brokenRules(values: KnownValues): string[] {
     ...(env === undefined || env === 'dev' ? [] : outsideDev(values)),
     ...(env === 'prod' ? sharedLimits(values) : []),
     ...databaseRoles(values),
+    ...listening(values),
     ...heartbeatOrder(values),
     ...deliveryTimeouts(values),
     ...gracePeriod(values),
@@ -46,6 +47,7 @@ function weakSecrets(values: KnownValues): string[] {
     const value = values[name as VariableName];
     if (tier !== 'sensitive' || typeof value !== 'string') return [];
     if (!name.endsWith('_URL')) return isGuessable(value) ? [`${name}: guessable; use a random value.`] : [];
+    if (!URL.canParse(value)) return [];
     const { password, protocol } = new URL(value);
     // A Redis without a password is common inside a cluster; a PostgreSQL without one is a mistake.
     if (password === '' && protocol.startsWith('redis')) return [];
@@ -71,6 +73,22 @@ function databaseRoles(values: KnownValues): string[] {
       return [];
     return [`DRAGONFLY_${role}_DATABASE_URL: its user must be the role that DRAGONFLY_${role}_ROLE names.`];
   });
+}
+
+/** A session of its own is what a transaction pooler cannot give; and whoever listens has the worker's rights. */
+function listening(values: KnownValues): string[] {
+  const { DRAGONFLY_WORKER_DATABASE_URL: url, DRAGONFLY_WORKER_LISTEN_URL: listenUrl } = values;
+  if (!('DRAGONFLY_WORKER_LISTEN_URL' in values)) return [];
+  if (listenUrl === undefined) {
+    return values.DRAGONFLY_DATABASE_POOLER === 'transaction'
+      ? [
+          'DRAGONFLY_WORKER_LISTEN_URL: required with a transaction pooler. Give a direct URL, in it or by DRAGONFLY_WORKER_LISTEN_URL_FILE, or none to poll only.',
+        ]
+      : [];
+  }
+  if (listenUrl === 'none' || url === undefined || new URL(listenUrl).username === new URL(url).username)
+    return [];
+  return ['DRAGONFLY_WORKER_LISTEN_URL: its user must be that of DRAGONFLY_WORKER_DATABASE_URL.'];
 }
 
 function heartbeatOrder({

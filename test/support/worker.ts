@@ -6,7 +6,7 @@ import { postgresWorkerQueue } from '#src/adapters/outbound/postgres/worker-queu
 import { type JobDefinition, defineJob } from '#src/application/jobs/define-job.ts';
 import { registryOf } from '#src/application/jobs/registry.ts';
 import { noTracing } from '#src/application/tracing.ts';
-import type { WorkerQueue } from '#src/application/worker/ports.ts';
+import { type WorkerQueue, noQueueEvents } from '#src/application/worker/ports.ts';
 import type { RetryPolicy } from '#src/domain/jobs/retry-policy.ts';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
@@ -29,13 +29,22 @@ const SOON: RetryPolicy = { maxAttempts: 5, initialDelaySeconds: 0.1, factor: 1,
 export const job = (type: string, handler: JobDefinition['handler'], retry = SOON): JobDefinition =>
   defineJob({ type, description: 'For tests.', payload: z.json(), retry, timeoutSeconds: 60, handler });
 
+/** By way of a transaction pooler. */
+export interface ThroughPooler {
+  readonly url: string;
+  /** Undefined for a worker that only polls. */
+  readonly listenUrl: string | undefined;
+}
+
 /** A worker on a real queue, with everything that it logs. */
 export function workerOn(
-  url: string,
+  database: string | ThroughPooler,
   definitions: readonly JobDefinition[],
   options: Partial<WorkerOptions> = {},
   decorate: (queue: WorkerQueue) => WorkerQueue = (queue) => queue,
 ) {
+  const throughPooler = typeof database !== 'string';
+  const { url, listenUrl } = throughPooler ? database : { url: database, listenUrl: database };
   const lines: Record<string, unknown>[] = [];
   const pool = createPool({
     url,
@@ -43,6 +52,7 @@ export function workerOn(
     max: 4,
     acquireTimeoutMs: 1000,
     statementTimeoutMs: 1000,
+    throughPooler,
     onIdleError: () => {},
   });
   const id = `worker-${randomUUID()}`;
@@ -50,14 +60,17 @@ export function workerOn(
     { ...OPTIONS, ...options },
     {
       queue: decorate(postgresWorkerQueue(pool, { id, hostname: 'test', deadAfterMs: DEAD_AFTER_MS })),
-      events: postgresQueueEvents({
-        url,
-        workerId: id,
-        types: definitions.map(({ type }) => type),
-        probeIntervalMs: 10_000,
-        probeTimeoutMs: 1000,
-        onError: () => {},
-      }),
+      events:
+        listenUrl === undefined
+          ? noQueueEvents
+          : postgresQueueEvents({
+              url: listenUrl,
+              workerId: id,
+              types: definitions.map(({ type }) => type),
+              probeIntervalMs: 10_000,
+              probeTimeoutMs: 1000,
+              onError: () => {},
+            }),
       registry: registryOf(definitions),
       ports: {
         webhooks: {

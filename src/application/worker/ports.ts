@@ -68,3 +68,6 @@ export interface QueueEvents {
   setIdle(idle: boolean): Promise<void> | void;
   stop(): void;
 }
+
+/** Of a worker that only polls and beats. */
+export const noQueueEvents: QueueEvents = { start() {}, setIdle() {}, stop() {} };

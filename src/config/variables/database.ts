@@ -1,7 +1,11 @@
 import { z } from 'zod';
-import { duration, integer, required, url, withDefault } from '../variable.ts';
+import { duration, integer, optional, required, url, withDefault } from '../variable.ts';
 
-const databaseUrl = url(/^postgres(?:ql)?$/, 'postgres://user:password@host:5432/database');
+const EXAMPLE = 'postgres://user:password@host:5432/database';
+const SCHEME = /^postgres(?:ql)?$/;
+const databaseUrl = url(SCHEME, EXAMPLE);
+// What a union says of a text is what its format says.
+const databaseUrlOrNone = z.union([z.literal('none'), url(SCHEME, `${EXAMPLE}, or none`)]);
 const roleName = z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, 'A PostgreSQL role name in lower case.');
 
 const serving = { roles: ['api', 'worker'] } as const;
@@ -15,12 +19,17 @@ export const databaseVariables = {
   }),
   DRAGONFLY_WORKER_DATABASE_URL: required(
     databaseUrl,
-    'PostgreSQL as the worker role. A direct connection, not one through a transaction pooler: it listens.',
+    'PostgreSQL as the worker role. The worker also listens there, unless DRAGONFLY_WORKER_LISTEN_URL says otherwise.',
     { tier: 'sensitive', roles: ['worker', 'roles'] },
+  ),
+  DRAGONFLY_WORKER_LISTEN_URL: optional(
+    databaseUrlOrNone,
+    'Where the worker listens for notifications, if not at DRAGONFLY_WORKER_DATABASE_URL: a direct connection as the same role. With none it only polls, and learns of cancelled jobs by its next heartbeat. Required with a transaction pooler.',
+    { tier: 'sensitive', roles: ['worker'] },
   ),
   DRAGONFLY_OWNER_DATABASE_URL: required(
     databaseUrl,
-    'PostgreSQL as the owner of the schema, for migrations and keys.',
+    'PostgreSQL as the owner of the schema, for migrations and keys. A direct connection.',
     {
       tier: 'sensitive',
       roles: ['migrate', 'roles', 'keys'],
@@ -39,6 +48,12 @@ export const databaseVariables = {
     'Database role for people who look.',
     setup,
   ),
+  DRAGONFLY_DATABASE_POOLER: withDefault(
+    z.enum(['none', 'transaction'], 'none or transaction.'),
+    'none',
+    'What stands between this process and PostgreSQL: `transaction` for PgBouncer in transaction mode. Nothing is prepared then, and nothing set at the start of a connection.',
+    serving,
+  ),
   DRAGONFLY_DATABASE_POOL_MAX: withDefault(
     integer(1, 200),
     '10',
@@ -54,7 +69,7 @@ export const databaseVariables = {
   DRAGONFLY_DATABASE_STATEMENT_TIMEOUT: withDefault(
     duration('1ms'),
     '5s',
-    'Longest run of one statement.',
+    'Longest run of one statement. Through a pooler the roles need the limit, too: see the runbook.',
     serving,
   ),
 } as const;

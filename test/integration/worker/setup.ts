@@ -44,7 +44,7 @@ export const jobRow = async (id: string) =>
 export const countOf = async (status: string): Promise<number> =>
   Number((await sql('select count(*) as n from ops.job_now where status = $1', status))[0]?.['n']);
 
-type Options = Parameters<typeof workerOn> extends [string, ...infer Rest] ? Rest : never;
+type Options = Parameters<typeof workerOn> extends [unknown, ...infer Rest] ? Rest : never;
 
 /** A worker until the test ends. */
 export async function working(...options: Options) {

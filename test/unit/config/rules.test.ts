@@ -111,6 +111,39 @@ it('[SEC-12] the roles that get the rights are those that the service connects a
   ]);
 });
 
+const listening = (url: string | undefined, pooler = 'none') =>
+  faultsOf(['worker'], {
+    ...COMPLETE,
+    DRAGONFLY_WORKER_LISTEN_URL: url,
+    DRAGONFLY_DATABASE_POOLER: pooler,
+  });
+
+describe('where the worker listens', () => {
+  it('must be said with a transaction pooler, and may be nowhere', () => {
+    const direct = COMPLETE.DRAGONFLY_WORKER_DATABASE_URL;
+    expect(listening(undefined)).toEqual([]);
+    expect(listening(direct, 'transaction')).toEqual([]);
+    expect(listening('none', 'transaction')).toEqual([]);
+    expect(listening(undefined, 'transaction')).toEqual([
+      expect.stringMatching(/^DRAGONFLY_WORKER_LISTEN_URL: required with a transaction pooler\./),
+    ]);
+    expect(faultsOf(['api'], { ...COMPLETE, DRAGONFLY_DATABASE_POOLER: 'transaction' })).toEqual([]);
+  });
+
+  it('[SEC-2] is a URL or none, with a password like any other', () => {
+    expect(listening('nowhere')).toEqual([expect.stringMatching(/, or none\.$/)]);
+    expect(listening('postgres://dragonfly_worker:short@db/app')).toEqual([
+      expect.stringMatching(/^DRAGONFLY_WORKER_LISTEN_URL: .*password/),
+    ]);
+  });
+
+  it('[SEC-12] is no way to come as somebody else', () => {
+    expect(listening(COMPLETE.DRAGONFLY_OWNER_DATABASE_URL)).toEqual([
+      'DRAGONFLY_WORKER_LISTEN_URL: its user must be that of DRAGONFLY_WORKER_DATABASE_URL.',
+    ]);
+  });
+});
+
 describe('[Q-6] the heart of a worker', () => {
   it('beats, gives up, is taken for dead: in that order', () => {
     expect(beats('300ms', '700ms', '1s')).toEqual([]);

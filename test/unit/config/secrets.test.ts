@@ -108,7 +108,12 @@ describe('[SEC-1] each role gets only its own', () => {
     ['api', ['DRAGONFLY_REDIS_URL', 'DRAGONFLY_API_DATABASE_URL']],
     [
       'worker',
-      ['DRAGONFLY_WORKER_DATABASE_URL', 'DRAGONFLY_WEBHOOK_SECRET', 'DRAGONFLY_WEBHOOK_SECRET_PREVIOUS'],
+      [
+        'DRAGONFLY_WORKER_DATABASE_URL',
+        'DRAGONFLY_WORKER_LISTEN_URL',
+        'DRAGONFLY_WEBHOOK_SECRET',
+        'DRAGONFLY_WEBHOOK_SECRET_PREVIOUS',
+      ],
     ],
     ['migrate', ['DRAGONFLY_OWNER_DATABASE_URL']],
     [

@@ -8,6 +8,8 @@ export interface PoolOptions {
   readonly max: number;
   readonly acquireTimeoutMs: number;
   readonly statementTimeoutMs: number;
+  /** Of transactions, such as PgBouncer: nothing of one transaction is there in the next one. */
+  readonly throughPooler?: boolean;
   /** Told of connections that broke while nobody used them; the pool replaces them. */
   readonly onIdleError: (error: Error) => void;
 }
@@ -34,7 +36,7 @@ const types: CustomTypesConfig = {
     oid === TIMESTAMPTZ ? toRfc3339 : pgTypes.getTypeParser(oid, format),
 };
 
-/** Time-outs that every connection of this service has. A statement time-out of 0 is no limit. */
+/** Time-outs that every direct connection of this service has. A statement time-out of 0 is no limit. */
 export const connectionConfig = (
   url: string,
   applicationName: string,
@@ -51,10 +53,21 @@ export const connectionConfig = (
   types,
 });
 
+/** What PgBouncer refuses a connection for: parameters of the start that it does not know itself. */
+const UNKNOWN_TO_POOLERS = {
+  statement_timeout: false,
+  idle_in_transaction_session_timeout: undefined,
+} as const;
+
+/** Its statements have no names: what a connection prepared is in one server process, and the next transaction in another. */
+class PoolThroughPooler extends Pool {}
+
 /** A bounded pool whose waiting has an end (ARC-10). */
 export function createPool(options: PoolOptions): Pool {
-  const pool = new Pool({
+  const { throughPooler = false } = options;
+  const pool = new (throughPooler ? PoolThroughPooler : Pool)({
     ...connectionConfig(options.url, options.applicationName, options.statementTimeoutMs),
+    ...(throughPooler && UNKNOWN_TO_POOLERS),
     max: options.max,
     connectionTimeoutMillis: options.acquireTimeoutMs,
     idleTimeoutMillis: 30_000,
@@ -68,8 +81,8 @@ export function createPool(options: PoolOptions): Pool {
 }
 
 /** The library takes a list that may be written to. */
-const configOf = ({ name, text, values }: SqlQuery): QueryConfig => ({
-  name,
+const configOf = (pool: Pool, { name, text, values }: SqlQuery): QueryConfig => ({
+  name: pool instanceof PoolThroughPooler ? undefined : name,
   text,
   values: values as unknown[],
 });
@@ -92,7 +105,7 @@ export async function withSession<T>(pool: Pool, work: (session: Session) => Pro
   try {
     return await work({
       async query(statement) {
-        const { rows } = await client.query<Row>(configOf(statement)).catch(failed);
+        const { rows } = await client.query<Row>(configOf(pool, statement)).catch(failed);
         return rows;
       },
       get broken() {
@@ -117,7 +130,7 @@ export const query = (pool: Pool, statement: SqlQuery): Promise<Row[]> =>
         reject(translateError(noClient));
         return;
       }
-      client.query<Row>(configOf(statement), (error: Error | null, result) => {
+      client.query<Row>(configOf(pool, statement), (error: Error | null, result) => {
         release(error !== null && isConnectionError(error));
         if (error) reject(translateError(error));
         else resolve(result.rows);

@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { connectionConfig } from './pool.ts';
 
 export interface QueueEventsOptions {
-  /** Not through a transaction pooler: LISTEN, and the lock of an idle worker, belong to a session. */
+  /** Never through a transaction pooler: LISTEN, and the lock of an idle worker, belong to a session. */
   readonly url: string;
   readonly workerId: string;
   /** What the worker serves. */
