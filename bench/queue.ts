@@ -14,13 +14,18 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     /** The row of that name, or those whose names contain this text. */
     only: { type: 'string', default: '' },
+    /** `pgbouncer`: through it in transaction mode beside directly, listening directly, without bars. */
+    through: { type: 'string' },
     engines: { type: 'string', default: 'dragonfly,graphile,pg-boss' },
     /** Ten million where it is one otherwise. */
     deep: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
   },
 });
-const chosen = values.engines.split(',') as EngineName[];
+if (values.through !== undefined && values.through !== 'pgbouncer')
+  throw new Error('Only --through pgbouncer is known.');
+const pooled = values.through === 'pgbouncer';
+const chosen = (pooled ? ['pgbouncer', 'dragonfly'] : values.engines.split(',')) as EngineName[];
 const ours = chosen.filter((engine) => !PEERS.has(engine));
 const full = values.deep ? DEEP : FULL;
 const volume = values.quick ? QUICK : full;
@@ -48,10 +53,10 @@ const wanted = figures.flatMap(({ measure, peers = {}, base }): [Measure, Engine
   ...chosen
     .filter((engine) => !PEERS.has(engine) || engine in peers)
     .map((engine): [Measure, EngineName] => [measure, engine]),
-  ...(base ? ours.map((engine): [Measure, EngineName] => [base[1], engine]) : []),
+  ...(base && !pooled ? ours.map((engine): [Measure, EngineName] => [base[1], engine]) : []),
 ]);
 
-await withServer(async (bench) => {
+await withServer(pooled, async (bench) => {
   for (let round = 1; round <= Number(values.rounds); round += 1) {
     for (const [measure, engine] of wanted) {
       const own = samplesOf(measure, engine);
@@ -70,8 +75,16 @@ const rowsOf = (engine: EngineName, { name, unit, measure, peers = {}, base }: F
   return base ? [...rows, row(base[0], samplesOf(base[1], engine), base[2])] : rows;
 };
 
+const pooledRowOf = ({ name, unit, measure }: Figure): Row =>
+  rowOf(`${name}: through PgBouncer`, unit, samplesOf(measure, 'pgbouncer'), [
+    'directly',
+    samplesOf(measure, 'dragonfly'),
+  ]);
+
 const holds = report(
-  figures.flatMap((figure) => ours.flatMap((engine) => rowsOf(engine, figure))),
+  pooled
+    ? figures.map(pooledRowOf)
+    : figures.flatMap((figure) => ours.flatMap((engine) => rowsOf(engine, figure))),
   values.json,
   {
     compared: 'same server, a fresh database for each sample, in turns; medians',

@@ -5,14 +5,14 @@ import { paced } from './paced.js';
 const CONNECTIONS = 50;
 
 /** As fast as the server answers. */
-async function saturated({ url, request, seconds }) {
+async function saturated({ url, request, seconds, connections = CONNECTIONS }) {
   const { method, path, headers, body } = request;
   const result = await autocannon({
     url: url + path,
     method,
     headers,
     body,
-    connections: CONNECTIONS,
+    connections,
     duration: seconds,
   });
   const good = result['2xx'];

@@ -14,6 +14,8 @@ export interface Slice {
   readonly url: string;
   readonly request: LoadRequest;
   readonly seconds: number;
+  /** 50 when missing. */
+  readonly connections?: number;
 }
 
 export interface Load {

@@ -1,7 +1,7 @@
 // The real worker on the real functions, with everything on but a line of the log for each job: the peers write none.
 import { randomUUID } from 'node:crypto';
 import { createWorker } from '../../src/adapters/inbound/worker/worker.ts';
-import { createPool } from '../../src/adapters/outbound/postgres/pool.ts';
+import { createPool, query } from '../../src/adapters/outbound/postgres/pool.ts';
 import { postgresQueueEvents } from '../../src/adapters/outbound/postgres/queue-events.ts';
 import { postgresWorkerQueue } from '../../src/adapters/outbound/postgres/worker-queue.ts';
 import { logDestination } from '../../src/adapters/outbound/telemetry/log-destination.ts';
@@ -11,7 +11,7 @@ import { registryOf } from '../../src/application/jobs/registry.ts';
 import { noTracing } from '../../src/application/tracing.ts';
 import type { WorkerQueue } from '../../src/application/worker/ports.ts';
 import { DEFAULT_RETRY } from '../../src/domain/jobs/retry-policy.ts';
-import { Client } from 'pg';
+import { Client, type Pool } from 'pg';
 import { Registry } from 'prom-client';
 import { z } from 'zod';
 import { bootstrapDatabase, migrateDatabase } from '../../dev/database.ts';
@@ -79,17 +79,30 @@ function counting(queue: WorkerQueue) {
   };
 }
 
-async function startWorker(url: string, types: readonly string[], handle: Handler): Promise<Working> {
-  const id = `worker-${randomUUID()}`;
-  const metrics = new Registry();
-  const pool = createPool({
-    url,
-    applicationName: 'bench-worker',
-    max: CONNECTIONS,
+/** By way of the pooler at that host, if there is one. */
+function poolOf(databaseUrl: string, pooler: string | undefined, applicationName: string, max: number): Pool {
+  const url = new URL(databaseUrl);
+  if (pooler !== undefined) url.host = pooler;
+  return createPool({
+    url: url.href,
+    applicationName,
+    max,
     acquireTimeoutMs: 2000,
     statementTimeoutMs: 30_000,
+    throughPooler: pooler !== undefined,
     onIdleError: () => {},
   });
+}
+
+/** @param url where it listens, directly */
+async function startWorker(
+  url: string,
+  pool: Pool,
+  types: readonly string[],
+  handle: Handler,
+): Promise<Working> {
+  const id = `worker-${randomUUID()}`;
+  const metrics = new Registry();
   const { claims, queue } = counting(
     postgresWorkerQueue(pool, { id, hostname: 'bench', deadAfterMs: 60_000 }),
   );
@@ -142,7 +155,7 @@ async function startWorker(url: string, types: readonly string[], handle: Handle
   };
 }
 
-export const engine: Engine = {
+export const engineThrough = (pooler?: string): Engine => ({
   async install(databaseUrl) {
     const database = new URL(databaseUrl).pathname.slice(1);
     const { owner: _owner, ...urls } = await bootstrapDatabase(
@@ -165,31 +178,32 @@ export const engine: Engine = {
     );
   },
   async connect(databaseUrl, connections) {
-    const pool = createPool({
-      url: databaseUrl,
-      applicationName: 'bench-producer',
-      max: connections,
-      acquireTimeoutMs: 2000,
-      statementTimeoutMs: 30_000,
-      onIdleError: () => {},
-    });
+    const pool = poolOf(databaseUrl, pooler, 'bench-producer', connections);
     return {
       async enqueue(n) {
         const values = [TYPE, JSON.stringify(payloadOf(n))];
-        await pool.query({ name: 'one', text: 'select ops.queue_job($1, $2)', values });
+        await query(pool, { name: 'one', text: 'select ops.queue_job($1, $2)', values });
       },
       async enqueueMany(from, count, type) {
         const jobs = payloadsOf(from, count).map((payload) => ({ type, payload }));
-        await pool.query({
+        await query(pool, {
           name: 'many',
           text: 'select count(*) from ops.queue_jobs($1)',
           values: [JSON.stringify(jobs)],
         });
       },
-      work: async (types, handle) => await startWorker(databaseUrl, types, handle),
+      work: async (types, handle) =>
+        await startWorker(
+          databaseUrl,
+          poolOf(databaseUrl, pooler, 'bench-worker', CONNECTIONS),
+          types,
+          handle,
+        ),
       close: async () => {
         await pool.end();
       },
     };
   },
-};
+});
+
+export const engine = engineThrough();

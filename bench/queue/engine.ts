@@ -55,6 +55,7 @@ export const payloadsOf = (from: number, count: number) =>
 
 const FILES = {
   dragonfly: 'dragonfly.ts',
+  pgbouncer: 'through-pgbouncer.ts',
   graphile: 'peers/graphile.js',
   'pg-boss': 'peers/pg-boss.js',
 } as const;

@@ -3,6 +3,7 @@ import type { EngineName } from './engine.ts';
 import { drain, emptyClaims } from './measures/drain.ts';
 import { bulkEnqueue, singleEnqueue } from './measures/enqueue.ts';
 import { claimBuffers } from './measures/buffers.ts';
+import { httpBatches, sqlBatches } from './measures/http-batches.ts';
 import { lifecycle } from './measures/lifecycle.ts';
 import type { Measure } from './measures/measure.ts';
 import { pickUp } from './measures/pick-up.ts';
@@ -49,6 +50,12 @@ export const FIGURES: readonly Figure[] = [
   },
   { ...perSecond, name: 'single enqueue', measure: singleEnqueue, peers: { graphile: atLeast(3, 4) } },
   { ...perSecond, name: 'bulk enqueue', measure: bulkEnqueue, peers: { graphile: atLeast(1.5, 2) } },
+  {
+    ...perSecond,
+    name: 'batches of 100 by HTTP',
+    measure: httpBatches,
+    base: ['by SQL', sqlBatches, atLeast(0.3, 0.5)],
+  },
   {
     name: 'WAL a job',
     unit: 'bytes',

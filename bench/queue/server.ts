@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { Client } from 'pg';
+import { findPgBouncer, startPgBouncer } from '../../dev/servers/pgbouncer.ts';
 import { postgres } from '../../dev/servers/postgres.ts';
 import { requireServer } from '../../dev/servers/resolve.ts';
 import { temporaryDirectory } from '../../dev/servers/state-directory.ts';
@@ -19,10 +20,30 @@ export interface Database {
   readonly client: Client;
 }
 
-/** PostgreSQL with its own defaults, on loopback, gone afterwards. */
-export async function withServer<T>(work: (bench: Bench) => Promise<T>): Promise<T> {
+const POOLER = 'BENCH_POOLER';
+
+/** @throws Error when `withServer` started none */
+export function poolerOf(environment: Readonly<Record<string, string | undefined>>): string {
+  const host = environment[POOLER];
+  if (host === undefined) throw new Error('There is no pooler in this run.');
+  return host;
+}
+
+/** For the processes of the bench, with as many connections to a database as PgBouncer has by default. */
+async function startPooler(server: string) {
+  const program = findPgBouncer();
+  if (program === undefined) throw new Error('There is no pgbouncer: install Debian’s package `pgbouncer`.');
+  const directory = temporaryDirectory('pgbouncer');
+  const pooler = await startPgBouncer(program, { directory, users: [server], poolSize: 20 });
+  process.env[POOLER] = new URL(pooler.through(server)).host;
+  return pooler;
+}
+
+/** PostgreSQL with its own defaults, on loopback, gone afterwards; a PgBouncer before it if it is wanted. */
+export async function withServer<T>(pooled: boolean, work: (bench: Bench) => Promise<T>): Promise<T> {
   const directory = temporaryDirectory('queue-bench');
   const server = await requireServer(postgres, { directory });
+  const pooler = pooled ? await startPooler(server.url) : undefined;
   const admin = await connect(server.url);
   let databases = 0;
   try {
@@ -50,6 +71,7 @@ export async function withServer<T>(work: (bench: Bench) => Promise<T>): Promise
     });
   } finally {
     await admin.end();
+    await pooler?.stop();
     await server.stop();
     rmSync(directory, { recursive: true, force: true });
   }
