@@ -21,7 +21,12 @@ const KNOWN_KEYS = 10_000;
 export async function openApi(config: Config<'api'>, base: Base): Promise<Part> {
   const { metrics, readiness, tracing } = base;
   const logger = base.loggerOf('api');
-  const pool = await openDatabase(config, config.DRAGONFLY_API_DATABASE_URL, 'api', base);
+  const { pool, close: closeDatabase } = await openDatabase(
+    config,
+    config.DRAGONFLY_API_DATABASE_URL,
+    'api',
+    base,
+  );
   const redis = await connectRedis(config, base);
 
   const keys = postgresApiKeys(pool);
@@ -81,7 +86,7 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
     async close() {
       await keyUse.stop();
       redis?.disconnect();
-      await pool.end();
+      await closeDatabase();
     },
   };
 }

@@ -1,10 +1,15 @@
 import { latestMigration } from '#src/adapters/outbound/postgres/migrations.ts';
 import { MIGRATIONS_FOLDER } from '#src/adapters/outbound/postgres/migrator.ts';
-import { createPool } from '#src/adapters/outbound/postgres/pool.ts';
+import { type PoolOptions, createPool } from '#src/adapters/outbound/postgres/pool.ts';
 import { postgresCheck } from '#src/adapters/outbound/postgres/readiness.ts';
 import { untilItAnswers } from '#src/adapters/outbound/postgres/until-it-answers.ts';
 import type { Pool } from 'pg';
 import type { Base, ServingConfig } from './base.ts';
+
+export interface Database {
+  readonly pool: Pool;
+  close(): Promise<void>;
+}
 
 /**
  * The pool of one role, once PostgreSQL answers (AV-8), with its place in readiness.
@@ -16,20 +21,27 @@ export async function openDatabase(
   url: string,
   role: string,
   base: Base,
-): Promise<Pool> {
-  const pool = createPool({
+): Promise<Database> {
+  const options = {
     url,
     applicationName: `dragonfly-${role}`,
-    max: config.DRAGONFLY_DATABASE_POOL_MAX,
     acquireTimeoutMs: config.DRAGONFLY_DATABASE_ACQUIRE_TIMEOUT,
     statementTimeoutMs: config.DRAGONFLY_DATABASE_STATEMENT_TIMEOUT,
     throughPooler: config.DRAGONFLY_DATABASE_POOLER === 'transaction',
     onIdleError: (error) => {
       base.logger.debug({ error }, 'idle database connection lost');
     },
-  });
+  } satisfies Partial<PoolOptions>;
+  const pool = createPool({ ...options, max: config.DRAGONFLY_DATABASE_POOL_MAX });
+  // Readiness waits behind no request: a probe that is late under load would take away what serves it.
+  const probing = createPool({ ...options, max: 1 });
   base.pools.set(role, pool);
-  base.checks.push(postgresCheck(pool, await latestMigration(MIGRATIONS_FOLDER)));
+  base.checks.push(postgresCheck(probing, await latestMigration(MIGRATIONS_FOLDER)));
   await untilItAnswers(pool, config.DRAGONFLY_START_TIMEOUT);
-  return pool;
+  return {
+    pool,
+    async close() {
+      await Promise.all([pool.end(), probing.end()]);
+    },
+  };
 }

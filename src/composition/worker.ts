@@ -15,7 +15,12 @@ import { openDatabase } from './database.ts';
 export async function openWorker(config: Config<'worker'>, base: Base): Promise<Part> {
   const { metrics, tracing } = base;
   const logger = base.loggerOf('worker');
-  const pool = await openDatabase(config, config.DRAGONFLY_WORKER_DATABASE_URL, 'worker', base);
+  const { pool, close: closeDatabase } = await openDatabase(
+    config,
+    config.DRAGONFLY_WORKER_DATABASE_URL,
+    'worker',
+    base,
+  );
   queueMetrics(metrics, pool, (error) => {
     logger.debug({ error }, 'figures of the queues not read');
   });
@@ -87,7 +92,7 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
     async close() {
       maintenance.stop();
       await webhooks.close();
-      await pool.end();
+      await closeDatabase();
     },
   };
 }

@@ -44,6 +44,8 @@ export const connectionConfig = (
 ): ClientConfig => ({
   connectionString: url,
   application_name: applicationName,
+  // Its statements are few and look by keys: to plan one anew each time costs more than to run it.
+  options: '-c plan_cache_mode=force_generic_plan',
   connectionTimeoutMillis: statementTimeoutMs + SERVER_GRACE_MS,
   statement_timeout: statementTimeoutMs,
   query_timeout: statementTimeoutMs && statementTimeoutMs + SERVER_GRACE_MS,
@@ -57,6 +59,7 @@ export const connectionConfig = (
 const UNKNOWN_TO_POOLERS = {
   statement_timeout: false,
   idle_in_transaction_session_timeout: undefined,
+  options: undefined,
 } as const;
 
 /** Its statements have no names: what a connection prepared is in one server process, and the next transaction in another. */
