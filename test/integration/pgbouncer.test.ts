@@ -124,7 +124,11 @@ describeWithPgBouncer('through PgBouncer in transaction mode', database, (throug
       expect(await beatOf(workerId)).not.toBe(first);
     });
     await untilStatus(id, 'completed');
-    expect(await sql("select from pg_locks where locktype = 'advisory' and classid = 5526")).toEqual([]);
+    expect(
+      await sql(
+        "select from pg_locks where database = (select oid from pg_database where datname = current_database()) and locktype = 'advisory' and classid = 5526",
+      ),
+    ).toEqual([]);
     await stop();
     expect(await sql('select status from ops.worker where id = $1', workerId)).toEqual([
       { status: 'stopped' },
