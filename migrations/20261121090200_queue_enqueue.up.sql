@@ -238,6 +238,7 @@ create function ops.queue_one_job(
 ) language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 declare
+  v_now   timestamptz := clock_timestamp();  -- before the id is drawn: lists look for jobs that were created since by their ids
   v_new   uuid := ops.uuid_v7();
   v_trace text := ops.trace_for_jobs();
   v_org   uuid := ops.current_organization();
@@ -252,7 +253,7 @@ begin
   end if;
   perform pg_current_xact_id();
   p_priority := coalesce(p_priority, 0);
-  created_at := clock_timestamp();
+  created_at := v_now;
   run_at := greatest(p_run_at, created_at);
   job_id := case when p_unique_key is null then v_new else ops.take_key(v_org, p_type, p_unique_key, v_new) end;
   created := job_id = v_new;

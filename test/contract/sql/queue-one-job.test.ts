@@ -17,6 +17,9 @@ const queueOne = async (type: unknown, ...[payload = '{}', priority, runAt, key,
       select created, job_id as id from ops.queue_one_job(${type}, ${payload}, ${priority}, ${runAt}, ${key}, ${attempts}, null)`,
   );
 
+/** Of an id of version 7. */
+const millisecondsOf = (id: string): number => Number.parseInt(id.replace('-', '').slice(0, 12), 16);
+
 describe('ops.queue_one_job', () => {
   it('queues what it is given, as whom the transaction says', async () => {
     const type = newType();
@@ -48,6 +51,15 @@ describe('ops.queue_one_job', () => {
     expect(row).toMatchObject({ priority: 0, max_attempts: 5, run_at: row.created_at });
     expect(created).toBe(true);
     expect(await claim(type)).toMatchObject([{ job_id: id }]);
+  });
+
+  it('gives a job an id that is no older than itself, so that lists from its creation on find it', async () => {
+    const type = newType();
+    const jobs = await api()<{ id: string; created_at: Date }>`
+      select q.job_id as id, q.created_at
+        from generate_series(1, 500) n, ops.queue_one_job(${type}, to_jsonb(n), 0, null, null, null, null) q`;
+    const early = jobs.filter(({ id, created_at }) => millisecondsOf(id) < created_at.getTime());
+    expect(early).toEqual([]);
   });
 
   it('[Q-5] returns the unfinished job of its organisation, type and key', async () => {

@@ -24,7 +24,7 @@ export const claim = (of: ClaimOf): Command =>
     await claimAll(world, real, of);
   });
 
-/** Claims until the limit is reached or nothing is left. */
+/** Claims until the limit is reached or nothing is left. What waits in a paused queue it may move aside. */
 export async function claimAll(
   world: World,
   real: Real,
@@ -46,6 +46,9 @@ export async function claimAll(
     expect(priorities, 'in the order of priority').toEqual(priorities.toSorted((a, b) => b - a));
     for (const row of rows) accept(world, session, row, { types: asked, worker, expired: minutes === 0 });
     claims.push(...rows);
+    for (const job of world.seen(session)) {
+      if (asked.includes(job.type) && world.paused.has(job.type)) world.touch(session, job.id);
+    }
 
     const ids = new Set(rows.map(({ job_id }) => job_id));
     const left = toBeFound.filter(({ id }) => !ids.has(id));
