@@ -235,6 +235,7 @@ declare
   v_now      record;
   v_attempts integer;
   v_token    bigint;
+  v_outcome  text := 'unchanged';
 begin
   select * into v_job from ops.job j where j.id = p_job_id and j.organization_id is not distinct from ops.current_organization();
   -- It may be claimed, reported or returned while this waits for whoever does it: then it looks again.
@@ -254,9 +255,11 @@ begin
       if v_token is not null then
         perform pg_notify('ops_job_cancelled', p_job_id || ' ' || v_token);
       end if;
+      v_outcome := 'done';
       exit;
     end if;
   end loop;
+  perform ops.audit('job.cancel', p_job_id::text, case when v_job.id is null then 'not_found' else v_outcome end);
   return query select * from ops.show_job(p_job_id);
 end $$;
 
@@ -306,18 +309,22 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
 set plan_cache_mode = force_generic_plan set jit = off
 as $$
 declare
-  v_now record;
+  v_now  record;
+  v_done boolean := false;
 begin
   select n.status, n.type into v_now from ops.job_now n
    where n.id = p_job_id and n.organization_id is not distinct from ops.current_organization();
   if v_now.status = 'pending' then
     update ops.scheduled s set run_at = clock_timestamp() where s.job_id = p_job_id and s.run_at > clock_timestamp();
-    if found then
+    v_done := found;
+    if v_done then
       perform ops.wake(array[v_now.type]);
     end if;
   elsif v_now.status in ('failed', 'cancelled') then
-    perform ops.redrive(p_job_id);
+    v_done := ops.redrive(p_job_id);
   end if;
+  perform ops.audit('job.retry', p_job_id::text,
+                    case when v_now.status is null then 'not_found' when v_done then 'done' else 'unchanged' end);
   return query select * from ops.show_job(p_job_id);
 end $$;
 
@@ -353,6 +360,7 @@ begin
     exception when unique_violation then null;
     end;
   end loop;
+  perform ops.audit('queue.redrive', p_type, ops.audit_outcome(v_count), jsonb_build_object('jobs', v_count));
   return v_count;
 end $$;
 
@@ -370,6 +378,7 @@ begin
   delete from ops.dead_letter d where d.job_id = any (v_ids);
   delete from ops.outcome o where o.job_id = any (v_ids);
   delete from ops.job j where j.id = any (v_ids);
+  perform ops.audit('queue.purge', p_type, ops.audit_outcome(cardinality(v_ids)), jsonb_build_object('jobs', cardinality(v_ids)));
   return cardinality(v_ids);
 end $$;
 
@@ -380,15 +389,20 @@ create function ops.pause_queue(p_type text) returns void
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
   select ops.refuse(case when coalesce(length(p_type), 0) not between 1 and 100 then 'p_type must have 1 to 100 characters' end);
-  insert into ops.queue_pause (type, organization_id, paused_by)
-  values (p_type, ops.current_organization(), ops.current_actor()) on conflict do nothing;
+  with paused as (
+    insert into ops.queue_pause (type, organization_id, paused_by)
+    values (p_type, ops.current_organization(), ops.current_actor()) on conflict do nothing returning 1)
+  select ops.audit('queue.pause', p_type, ops.audit_outcome((select count(*) from paused)));
   select pg_notify('ops_queue_paused', p_type || ' ' || coalesce(ops.current_organization()::text, ''));
 $$;
 
 create function ops.resume_queue(p_type text) returns void
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
-  delete from ops.queue_pause where type = p_type and organization_id is not distinct from ops.current_organization();
+  select ops.refuse(case when coalesce(length(p_type), 0) not between 1 and 100 then 'p_type must have 1 to 100 characters' end);
+  with resumed as (
+    delete from ops.queue_pause where type = p_type and organization_id is not distinct from ops.current_organization() returning 1)
+  select ops.audit('queue.resume', p_type, ops.audit_outcome((select count(*) from resumed)));
   select ops.wake(array[p_type]);
 $$;
 
@@ -396,14 +410,18 @@ $$;
 create function ops.freeze_queues() returns void
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
-  insert into ops.queue_pause (type, organization_id, paused_by) values (null, null, ops.current_actor()) on conflict do nothing;
+  with frozen as (
+    insert into ops.queue_pause (type, organization_id, paused_by) values (null, null, ops.current_actor()) on conflict do nothing
+    returning 1)
+  select ops.audit('queues.freeze', null, ops.audit_outcome((select count(*) from frozen)));
   select pg_notify('ops_queue_paused', ' ');
 $$;
 
 create function ops.unfreeze_queues() returns void
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
-  delete from ops.queue_pause where type is null and organization_id is null;
+  with unfrozen as (delete from ops.queue_pause where type is null and organization_id is null returning 1)
+  select ops.audit('queues.unfreeze', null, ops.audit_outcome((select count(*) from unfrozen)));
   select ops.wake(array(select distinct type from ops.lane));
 $$;
 
@@ -411,14 +429,18 @@ $$;
 create function ops.command_worker(p_worker_id text, p_command text) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_found boolean;
 begin
   perform ops.refuse(case when coalesce(p_command, '') not in ('run', 'drain', 'stop') then 'p_command must be run, drain or stop' end);
   update ops.worker set command = p_command where id = p_worker_id;
-  if found then
+  v_found := found;
+  if v_found then
     perform pg_notify('ops_worker_command', p_worker_id || ' ' || p_command);
-    return true;
   end if;
-  return false;
+  perform ops.audit('worker.command', left(p_worker_id, 200), case when v_found then 'done' else 'not_found' end,
+                    jsonb_build_object('command', p_command));
+  return v_found;
 end $$;
 comment on function ops.command_worker is 'Whether there is such a worker.';
 

@@ -1,5 +1,7 @@
 import { buildApp } from '#src/adapters/inbound/http/app.ts';
+import { postgresAuditStore } from '#src/adapters/outbound/postgres/audit-store.ts';
 import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
+import { auditUseCases } from '#src/application/audit/use-cases.ts';
 import { makeReadiness } from '#src/application/health/readiness.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
 import { queueUseCases } from '#src/application/queue/use-cases.ts';
@@ -26,6 +28,7 @@ export async function renderOpenApi(): Promise<string> {
         store: postgresQueueStore,
         registry: jobRegistry,
       }),
+      audit: auditUseCases({ transactions: { transaction: offline }, store: postgresAuditStore }),
       authenticate: Object.assign(offline, { known: () => undefined }),
       readiness: makeReadiness({ checks: [], timeoutMs: 1, onChange: () => {} }),
       tracing: noTracing,

@@ -1,4 +1,5 @@
-import { UsageError, commands } from './composition/commands.ts';
+import { FailedCheck, UsageError } from './composition/command-line.ts';
+import { commands } from './composition/commands.ts';
 import { runUntilSignal } from './composition/lifecycle.ts';
 import { reasonOf } from './composition/reason.ts';
 import { ConfigurationError } from './config/load.ts';
@@ -10,6 +11,7 @@ const USAGE = `Usage: dragonfly <role or command>
   migrate up|down|status     the schema of the database
   roles                      database and database roles, as its administrator
   keys create|revoke         the API keys of an organisation
+  audit verify|list          the log of administrative acts
   webhook-secret             what a receiver verifies an organisation's webhooks with
 Every variable of the environment: docs/configuration.md`;
 
@@ -31,7 +33,12 @@ async function main([name = '', ...args]: string[]): Promise<void> {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  const expected = error instanceof UsageError || error instanceof ConfigurationError;
-  process.stderr.write(`${expected ? error.message : `dragonfly: ${reasonOf(error)}`}\n`);
-  process.exit(error instanceof UsageError ? 2 : 1);
+  if (error instanceof FailedCheck) {
+    process.stdout.write(`${error.message}\n`);
+    process.exitCode = 1;
+  } else {
+    const expected = error instanceof UsageError || error instanceof ConfigurationError;
+    process.stderr.write(`${expected ? error.message : `dragonfly: ${reasonOf(error)}`}\n`);
+    process.exit(error instanceof UsageError ? 2 : 1);
+  }
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { buildApp } from '#src/adapters/inbound/http/app.ts';
 import { apiKeyFormat } from '#src/adapters/outbound/api-key/format.ts';
 import { postgresApiKeys } from '#src/adapters/outbound/postgres/api-keys.ts';
+import { postgresAuditStore } from '#src/adapters/outbound/postgres/audit-store.ts';
 import { keyUseDrops } from '#src/adapters/outbound/postgres/metrics.ts';
 import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
 import { postgresTransactions } from '#src/adapters/outbound/postgres/transactions.ts';
@@ -9,6 +10,7 @@ import { redisPermits } from '#src/adapters/outbound/redis/permits.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
 import { makeKeyUse } from '#src/application/access/key-use.ts';
 import type { KnownKey } from '#src/application/access/ports.ts';
+import { auditUseCases } from '#src/application/audit/use-cases.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
 import { queueUseCases } from '#src/application/queue/use-cases.ts';
 import type { Config } from '#src/config/load.ts';
@@ -29,6 +31,7 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
   );
   const redis = await connectRedis(config, base);
 
+  const transactions = postgresTransactions(pool);
   const keys = postgresApiKeys(pool);
   const keyUse = makeKeyUse(keys, {
     onError: (error) => {
@@ -54,11 +57,8 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
       },
     },
     {
-      queue: queueUseCases({
-        transactions: postgresTransactions(pool),
-        store: postgresQueueStore,
-        registry: jobRegistry,
-      }),
+      queue: queueUseCases({ transactions, store: postgresQueueStore, registry: jobRegistry }),
+      audit: auditUseCases({ transactions, store: postgresAuditStore }),
       authenticate: makeAuthenticate({
         format: apiKeyFormat,
         keys,

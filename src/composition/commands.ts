@@ -1,18 +1,12 @@
-import { parseArgs } from 'node:util';
 import { type Environment, loadConfig } from '#src/config/load.ts';
+import { type Command, UUID, UsageError, parse } from './command-line.ts';
 
-/** A command-line mistake: exit code 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
-
-type Command = (args: string[], environment: Environment) => Promise<string>;
-
-/** Each command prints what it returns. Modules are loaded by the command that needs them. */
+/** Modules are loaded by the command that needs them. */
 export const commands: Readonly<Record<string, Command>> = {
   migrate,
   roles,
   keys,
+  audit: async (args, environment) => await (await import('./audit-commands.ts')).audit(args, environment),
   'webhook-secret': webhookSecret,
 };
 
@@ -117,26 +111,12 @@ function keyDatabase(environment: Environment) {
   };
 }
 
-/** Any text would give a secret, and only the organisation's own id the right one. */
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 async function webhookSecret(args: string[], environment: Environment): Promise<string> {
   const usage = 'Usage: dragonfly webhook-secret --organization ID (a UUID, not a name)';
   const { organization } = parse(usage, args, { organization: { type: 'string' } });
+  // Any text would give a secret, and only the organisation's own id the right one.
   if (!organization || !UUID.test(organization)) throw new UsageError(usage);
   const config = loadConfig(['webhook-secret'], environment);
   const { signingSecret } = await import('#src/adapters/outbound/webhook/signing-secret.ts');
   return signingSecret(config.DRAGONFLY_WEBHOOK_SECRET, organization);
-}
-
-type Options = Record<string, { type: 'string'; default?: string }>;
-
-function parse<T extends Options>(usage: string, args: string[], options: T) {
-  try {
-    return parseArgs({ args, options, strict: true }).values;
-  } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n${usage}`, {
-      cause: error,
-    });
-  }
 }

@@ -1,6 +1,7 @@
 import { buildOpsApp } from '#src/adapters/inbound/http/ops-app.ts';
 import { type Config, type Environment, loadConfig } from '#src/config/load.ts';
 import { longestShutdownMs } from '#src/config/shutdown.ts';
+import { openAuditSealer } from './audit.ts';
 import { type Base, type Part, type ServingRole, createBase } from './base.ts';
 
 export interface RunningService {
@@ -23,6 +24,7 @@ export async function serve(
   const config = loadConfig(roles, environment);
   const base = await createBase(config);
   const parts = await openParts(roles, config, base);
+  const sealer = openAuditSealer(base);
   const ops = await buildOpsApp(
     { gitSha: config.DRAGONFLY_GIT_SHA },
     { readiness: base.readiness, registry: base.metrics, logger: base.logger },
@@ -32,6 +34,7 @@ export async function serve(
   };
   // One after the other: a busy port of the API stops the start before the worker claims anything.
   for (const part of parts) Object.assign(urls, await part.start());
+  sealer.start();
   base.logger.info({ roles, urls }, 'service started');
 
   let stopped: Promise<void> | undefined;
@@ -39,7 +42,7 @@ export async function serve(
     base.logger.info('service stopping');
     base.readiness.stop();
     await Promise.all(parts.map(async (part) => await part.drain()));
-    await ops.close();
+    await Promise.all([sealer.stop(), ops.close()]);
     await Promise.all(parts.map(async (part) => await part.close()));
     await base.tracing.stop();
     base.logger.info('service stopped');

@@ -3,7 +3,7 @@ import { z } from 'zod';
 /** Where a value belongs: ConfigMap, Secret, or set by whatever runs the process. */
 export type Tier = 'public' | 'sensitive' | 'runtime';
 
-export const ROLES = ['api', 'worker', 'migrate', 'roles', 'keys', 'webhook-secret'] as const;
+export const ROLES = ['api', 'worker', 'migrate', 'roles', 'keys', 'audit', 'webhook-secret'] as const;
 /** What a process does: a long-running role or a command. `all` is api and worker in one process. */
 export type Role = (typeof ROLES)[number];
 

@@ -4,7 +4,8 @@ import { apiKeyFormat } from '#src/adapters/outbound/api-key/format.ts';
 import { postgresApiKeys } from '#src/adapters/outbound/postgres/api-keys.ts';
 import { withPool } from '#src/adapters/outbound/postgres/with-pool.ts';
 import type { KnownKey } from '#src/application/access/ports.ts';
-import { UsageError, commands } from '#src/composition/commands.ts';
+import { UsageError } from '#src/composition/command-line.ts';
+import { commands } from '#src/composition/commands.ts';
 import { testDatabase } from '../support/database.ts';
 import { tcpProxy } from '../support/tcp-proxy.ts';
 

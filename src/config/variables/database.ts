@@ -29,10 +29,10 @@ export const databaseVariables = {
   ),
   DRAGONFLY_OWNER_DATABASE_URL: required(
     databaseUrl,
-    'PostgreSQL as the owner of the schema, for migrations and keys. A direct connection.',
+    'PostgreSQL as the owner of the schema, for migrations, keys and the audit log. A direct connection.',
     {
       tier: 'sensitive',
-      roles: ['migrate', 'roles', 'keys'],
+      roles: ['migrate', 'roles', 'keys', 'audit'],
     },
   ),
   DRAGONFLY_ADMIN_DATABASE_URL: required(

@@ -23,12 +23,13 @@ const CLIENT = [
 const CLAIM = ['claim_jobs', 'claim_pending_job'];
 const REPORT = ['complete_jobs', 'reap_stuck_jobs', 'update_job_status'];
 const LIVENESS = ['maintain', 'queue_stats', 'register_heartbeat', 'set_idle', 'worker_beat'];
-const VIEWS = ['ops.jobs', 'ops.queue_pauses', 'ops.queues', 'ops.workers'];
+const SEAL = ['audit_unsealed_age', 'seal_audit_log'];
+const VIEWS = ['ops.audit', 'ops.jobs', 'ops.queue_pauses', 'ops.queues', 'ops.workers'];
 
 /** Every role but the owner, with all that it may do. */
 const granted = [
-  { role: 'api', functions: [...SHARED, ...READ, ...ENQUEUE, ...CLIENT], views: VIEWS },
-  { role: 'worker', functions: [...SHARED, ...ENQUEUE, ...CLAIM, ...REPORT, ...LIVENESS], views: [] },
+  { role: 'api', functions: [...SHARED, ...READ, ...ENQUEUE, ...CLIENT, ...SEAL], views: VIEWS },
+  { role: 'worker', functions: [...SHARED, ...ENQUEUE, ...CLAIM, ...REPORT, ...LIVENESS, ...SEAL], views: [] },
   { role: 'readonly', functions: [...SHARED, ...READ], views: VIEWS },
 ] as const;
 

@@ -114,6 +114,18 @@ describe('[Q-1] functions beside them', () => {
       result: 'text',
     },
     {
+      name: 'audit',
+      arguments:
+        "p_action text, p_target text, p_outcome text, p_detail jsonb DEFAULT '{}'::jsonb, p_organization_id uuid DEFAULT NULL::uuid",
+      result: 'void',
+    },
+    {
+      name: 'seal_audit_log',
+      arguments: 'p_limit integer, OUT seq bigint, OUT entries integer, OUT hash text',
+      result: 'record',
+    },
+    { name: 'audit_unsealed_age', arguments: '', result: 'double precision' },
+    {
       name: 'queue_stats',
       arguments: '',
       result:
@@ -131,6 +143,7 @@ describe('views', () => {
       columns:
         'id type status priority payload unique_key attempts max_attempts organization_id created_by trace_id created_at run_at started_at finished_at last_error result options',
     },
+    { view: 'audit', columns: 'id at actor action target outcome trace_id detail' },
     { view: 'queues', columns: 'type depth scheduled processing failed oldest_at' },
     { view: 'queue_pauses', columns: 'type paused_at' },
     { view: 'workers', columns: 'id type status command started_at last_seen_at alive' },

@@ -33,6 +33,7 @@ it('[SEC-3] [SEC-13] [API-1] every route has an operation id, a permission and a
     'GET /health getHealth public -',
     'GET /ready getReadinessAlias public -',
     'GET /readyz getReadiness public -',
+    'GET /v1/audit listAuditEntries audit:read -',
     'GET /v1/job-types listJobTypes jobs:read -',
     'GET /v1/jobs listJobs jobs:read -',
     'GET /v1/jobs/:id getJob jobs:read -',

@@ -3,6 +3,8 @@ import type { Load } from '#src/adapters/inbound/http/admission.ts';
 import { apiKeyFormat, newApiKey } from '#src/adapters/outbound/api-key/format.ts';
 import { createLogger } from '#src/adapters/outbound/telemetry/logger.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
+import type { AuditStore } from '#src/application/audit/ports.ts';
+import { auditUseCases } from '#src/application/audit/use-cases.ts';
 import { makeReadiness } from '#src/application/health/readiness.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
 import type { QueueStore } from '#src/application/queue/ports.ts';
@@ -61,6 +63,8 @@ const STORE: QueueStore = {
   resumeQueue: () => statement(undefined),
   listWorkers: () => statement([]),
 };
+
+const AUDIT_STORE: AuditStore = { listEntries: () => statement({ entries: [], next: undefined }) };
 
 function answering(fault: unknown, onContext: Overrides['onContext']): Transactions {
   return {
@@ -121,6 +125,7 @@ export async function testApi({
         store: STORE,
         registry: jobRegistry,
       }),
+      audit: auditUseCases({ transactions: answering(fault, onContext), store: AUDIT_STORE }),
       authenticate: makeAuthenticate({
         format: apiKeyFormat,
         keys: {

@@ -1,4 +1,5 @@
 import type { Authenticate } from '#src/application/access/authenticate.ts';
+import type { AuditUseCases } from '#src/application/audit/use-cases.ts';
 import type { ReadinessProbe } from '#src/application/health/readiness.ts';
 import type { QueueUseCases } from '#src/application/queue/use-cases.ts';
 import type { Tracing } from '#src/application/tracing.ts';
@@ -37,6 +38,7 @@ export interface HttpOptions {
 
 export interface HttpDependencies {
   readonly queue: QueueUseCases;
+  readonly audit: AuditUseCases;
   readonly authenticate: Authenticate;
   readonly readiness: ReadinessProbe;
   readonly tracing: Tracing;
@@ -81,7 +83,7 @@ export async function buildApp(
     await api.register(deprecation);
     await api.register(notFound);
     if (options.docs) await api.register((await import('./plugins/docs.ts')).docs);
-    await api.register(v1, { prefix: '/v1', queue: dependencies.queue });
+    await api.register(v1, { prefix: '/v1', queue: dependencies.queue, audit: dependencies.audit });
   });
   return app;
 }

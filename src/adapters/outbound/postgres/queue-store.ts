@@ -10,6 +10,7 @@ import {
   PostgresQueryCompiler,
   sql,
 } from 'kysely';
+import { fixed, toTime } from './fixed-statement.ts';
 import { optionsOf, toElement } from './job-element.ts';
 import type { Row } from './pool.ts';
 import type { DB } from './schema.ts';
@@ -76,12 +77,6 @@ export const postgresQueueStore: QueueStore = {
   resumeQueue: (type) => resumeQueue([type]),
   listWorkers: () => rows(workers, toWorker),
 };
-
-/** A fixed text: composed once, prepared once a connection. */
-function fixed<T>(name: string, query: string, parameters: number, read: (value: unknown) => T) {
-  const text = inContext(query, parameters);
-  return (values: readonly unknown[]): SqlStatement<T> => ({ name, text, values, read });
-}
 
 function rows<T>(query: Compilable, toOne: (row: Row) => T): SqlStatement<T[]> {
   const { sql: text, parameters } = query.compile();
@@ -195,11 +190,6 @@ const queues = build
 
 const workers = build.selectFrom('ops.workers').selectAll().orderBy('started_at').orderBy('id');
 
-/** JSON has a time of UTC with an offset of zeros. */
-const toTime = (text: unknown): Timestamp => {
-  const time = text as string;
-  return time.endsWith('+00:00') ? `${time.slice(0, -6)}Z` : time;
-};
 const toTimeIfAny = (text: unknown): Timestamp | null => (text === null ? null : toTime(text));
 
 const toJob = (row: Row): Job => ({

@@ -1,5 +1,6 @@
 import { jobRegistry } from '#src/application/jobs/registry.ts';
 import type { z } from 'zod';
+import type { auditEntry } from '../schemas/audit.ts';
 import { encodeCursor } from '../schemas/cursor.ts';
 import { toJobType } from '../schemas/job-type.ts';
 import type { job, newJob } from '../schemas/job.ts';
@@ -76,6 +77,17 @@ const WORKER: z.output<typeof worker> = {
   last_seen_at: '2026-01-31T07:59:41.902377Z',
 };
 
+const AUDIT_ENTRY: z.output<typeof auditEntry> = {
+  id: 1042,
+  at: '2026-01-31T07:59:59.310482Z',
+  actor: 'api_key:019c1222-7c00-7d3b-9a54-3f1c6a2e8b90',
+  action: 'queue.redrive',
+  target: 'webhook.deliver',
+  outcome: 'done',
+  trace_id: '0af7651916cd43dd8448eb211c80319c',
+  detail: { jobs: 42 },
+};
+
 const READINESS = {
   200: { status: 'ready', services: { postgres: 'ok', schema_version: 'ok', redis: 'degraded' } },
   503: { status: 'not_ready', services: { postgres: 'ok', redis: 'ok', schema_version: 'unavailable' } },
@@ -107,5 +119,8 @@ export const operationExamples: Readonly<Record<string, Examples>> = {
   purgeQueue: { body: { limit: 100 }, answers: { 200: { jobs: 42 } } },
   listQueues: { answers: { 200: { queues: [QUEUE] } } },
   listWorkers: { answers: { 200: { workers: [WORKER] } } },
+  listAuditEntries: {
+    answers: { 200: { entries: [AUDIT_ENTRY], next_cursor: encodeCursor(AUDIT_ENTRY.id) } },
+  },
   listJobTypes: { answers: { 200: { job_types: [...jobRegistry.values()].map(toJobType) } } },
 };

@@ -22,6 +22,7 @@ export const openapi = fp(
           { name: 'jobs', description: 'Work to be done' },
           { name: 'queues', description: 'The jobs of one type' },
           { name: 'workers', description: 'Who does the work' },
+          { name: 'audit', description: 'Who did what to the service' },
           { name: 'probes', description: 'For whatever runs the service' },
         ],
         components: {

@@ -1,3 +1,4 @@
+import { auditRoutes } from './audit.ts';
 import { jobActionRoutes } from './job-actions.ts';
 import { jobTypeRoutes } from './job-types.ts';
 import { jobRoutes } from './jobs.ts';
@@ -6,11 +7,13 @@ import type { Routes } from './routes.ts';
 import { workerRoutes } from './workers.ts';
 
 /** Everything under /v1 (API-2). */
-export const v1: Routes = (app, { queue }, done) => {
-  app.register(jobRoutes, { queue });
-  app.register(jobActionRoutes, { queue });
-  app.register(queueRoutes, { queue });
-  app.register(workerRoutes, { queue });
-  app.register(jobTypeRoutes, { queue });
+export const v1: Routes = (app, { queue, audit }, done) => {
+  const useCases = { queue, audit };
+  app.register(jobRoutes, useCases);
+  app.register(jobActionRoutes, useCases);
+  app.register(queueRoutes, useCases);
+  app.register(workerRoutes, useCases);
+  app.register(jobTypeRoutes, useCases);
+  app.register(auditRoutes, useCases);
   done();
 };

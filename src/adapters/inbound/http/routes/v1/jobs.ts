@@ -106,7 +106,7 @@ export const jobRoutes: Routes = (app, { queue }, done) => {
       const { jobs, next } = await queue.listJobs(
         contextOf(request),
         { type, status, createdFrom: created_from, createdBefore: created_before },
-        cursor === undefined ? undefined : decodeCursor(cursor),
+        cursor === undefined ? undefined : decodeCursor(cursor, z.uuid()),
         limit,
       );
       return { jobs: jobs.map(toJob), next_cursor: next === undefined ? null : encodeCursor(next) };

@@ -1,0 +1,11 @@
+drop view ops.audit;
+drop function ops.audit_unsealed_age();
+drop function ops.seal_audit_log(integer);
+drop function ops.audit_digest(ops.audit_log);
+drop function ops.audit_field(text);
+drop function ops.audit_outcome(bigint);
+drop function ops.audit(text, text, text, jsonb, uuid);
+drop table ops.audit_seal;
+drop table ops.audit_unsealed;
+drop table ops.audit_log;
+drop function ops.refuse_change();

@@ -1,0 +1,137 @@
+-- Owner: platform
+-- Compatibility: first release
+--
+-- The audit log: every administrative act, written in the transaction of the act, and never changed. Entries are sealed into
+-- a chain of hashes in batches, so that writers never wait for each other. See docs/architecture/audit.md.
+
+create table ops.audit_log (
+  id              bigint      generated always as identity primary key,
+  at              timestamptz not null,
+  organization_id uuid,
+  actor           text        not null check (length(actor) between 1 and 200),
+  action          text        not null check (length(action) <= 100 and action ~ '^[a-z_]+\.[a-z_]+$'),
+  target          text        check (length(target) <= 200),
+  outcome         text        not null check (outcome in ('done', 'unchanged', 'not_found')),
+  trace_id        text        check (length(trace_id) <= 100),
+  detail          jsonb       not null check (jsonb_typeof(detail) = 'object' and octet_length(detail::text) <= 4096)
+);
+create index audit_log_newest on ops.audit_log (organization_id, at, id);
+
+-- The ids of entries that no seal has yet. An entry may become visible after one with a higher id: it is here until it is
+-- sealed, whenever that is, and a transaction that rolls back leaves nothing.
+create table ops.audit_unsealed (
+  id bigint primary key
+);
+
+-- A link of the chain. `digests` are those of its entries, in the order of `ids`.
+create table ops.audit_seal (
+  seq           bigint      primary key check (seq > 0),
+  sealed_at     timestamptz not null,
+  ids           bigint[]    not null check (cardinality(ids) > 0),
+  digests       bytea[]     not null check (cardinality(digests) = cardinality(ids)),
+  previous_hash bytea       check ((previous_hash is null) = (seq = 1)),
+  hash          bytea       not null
+);
+
+create function ops.refuse_change() returns trigger
+language plpgsql
+as $$
+begin
+  raise exception 'ops.% is append-only', tg_table_name using errcode = '42501';
+end $$;
+
+-- For the owner, too. `always`: also for a session that replays changes, for which triggers are silent otherwise.
+create trigger append_only before update or delete or truncate on ops.audit_log execute function ops.refuse_change();
+alter table ops.audit_log enable always trigger append_only;
+create trigger append_only before update or delete or truncate on ops.audit_seal execute function ops.refuse_change();
+alter table ops.audit_seal enable always trigger append_only;
+
+-- Records an act. Called by the functions that act, within their transaction: both are done or neither. Who acts, for which
+-- organisation and in which trace is what the transaction says; a person at the database is named by the role.
+create function ops.audit(
+  p_action text, p_target text, p_outcome text, p_detail jsonb default '{}', p_organization_id uuid default null
+) returns void
+language sql security definer set search_path = pg_catalog, pg_temp
+as $$
+  with entry as (
+    insert into ops.audit_log (at, organization_id, actor, action, target, outcome, trace_id, detail)
+    values (clock_timestamp(), coalesce(p_organization_id, ops.current_organization()),
+            left(coalesce(ops.current_actor(), 'role:' || session_user), 200), p_action, p_target, p_outcome,
+            left(ops.current_trace(), 100), p_detail)
+    returning id)
+  insert into ops.audit_unsealed (id) select id from entry;
+$$;
+
+-- Of an act that can be repeated, or is on many: by how much it changed.
+create function ops.audit_outcome(p_changed bigint) returns text
+language sql immutable
+return case when p_changed > 0 then 'done' else 'unchanged' end;
+
+-- The length in bytes of UTF-8, a colon and the text, or a hyphen for null: no two lists of fields give the same text.
+create function ops.audit_field(p_text text) returns text
+language sql stable
+return coalesce(octet_length(convert_to(p_text, 'UTF8')) || ':' || p_text, '-');
+
+-- Times are microseconds since 1970.
+create function ops.audit_digest(p_entry ops.audit_log) returns bytea
+language sql stable
+return sha256(convert_to(
+  ops.audit_field(p_entry.id::text) || ops.audit_field((extract(epoch from p_entry.at) * 1000000)::bigint::text)
+  || ops.audit_field(p_entry.organization_id::text) || ops.audit_field(p_entry.actor) || ops.audit_field(p_entry.action)
+  || ops.audit_field(p_entry.target) || ops.audit_field(p_entry.outcome) || ops.audit_field(p_entry.trace_id)
+  || ops.audit_field(p_entry.detail::text), 'UTF8'));
+
+-- Seals the oldest entries that no seal has, at most p_limit: the next link of the chain. Null when there is none, or when
+-- another session seals; this one waits for nobody.
+create function ops.seal_audit_log(p_limit integer, out seq bigint, out entries integer, out hash text)
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_ids      bigint[];
+  v_digests  bytea[];
+  v_previous bytea;
+  v_now      timestamptz := clock_timestamp();
+  v_hash     bytea;
+begin
+  if not pg_try_advisory_xact_lock(5525, 3) then
+    return;
+  end if;
+  with taken as (
+    delete from ops.audit_unsealed u where u.id in (select o.id from ops.audit_unsealed o order by o.id limit p_limit) returning u.id)
+  select array_agg(t.id order by t.id), array_agg(ops.audit_digest(l) order by t.id) into v_ids, v_digests
+    from taken t left join ops.audit_log l on l.id = t.id;
+  if v_ids is null then
+    return;
+  end if;
+  select s.seq, s.hash into seq, v_previous from ops.audit_seal s order by s.seq desc limit 1;
+  seq := coalesce(seq, 0) + 1;
+  v_hash := sha256(convert_to(
+    ops.audit_field(seq::text) || ops.audit_field((extract(epoch from v_now) * 1000000)::bigint::text)
+    || ops.audit_field(encode(v_previous, 'hex'))
+    || (select string_agg(ops.audit_field(encode(d, 'hex')), '' order by n) from unnest(v_digests) with ordinality u (d, n)), 'UTF8'));
+  insert into ops.audit_seal (seq, sealed_at, ids, digests, previous_hash, hash) values (seq, v_now, v_ids, v_digests, v_previous, v_hash);
+  entries := cardinality(v_ids);
+  hash := encode(v_hash, 'hex');
+end $$;
+
+create function ops.audit_unsealed_age() returns double precision
+language sql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(greatest(extract(epoch from clock_timestamp() - min(l.at)), 0), 0)::double precision
+    from ops.audit_log l where l.id = (select min(u.id) from ops.audit_unsealed u);
+$$;
+comment on function ops.audit_unsealed_age is 'Seconds that the oldest entry has been without a seal, 0 if all have one.';
+
+create view ops.audit with (security_barrier) as
+  select id, at, actor, action, target, outcome, trace_id, detail
+    from ops.audit_log where organization_id = ops.current_organization();
+
+do $$
+declare
+  v_api      text := current_setting('dragonfly.api_role');
+  v_worker   text := current_setting('dragonfly.worker_role');
+  v_readonly text := current_setting('dragonfly.readonly_role');
+begin
+  execute format('grant select on ops.audit to %I, %I', v_api, v_readonly);
+  execute format('grant execute on function ops.seal_audit_log(integer), ops.audit_unsealed_age() to %I, %I', v_api, v_worker);
+end $$;
