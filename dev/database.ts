@@ -60,6 +60,7 @@ export async function issueAccess({ owner, readonly }: DatabaseUrls): Promise<Ac
     databaseUrl: owner,
     organization: 'dev',
     name: 'dev',
+    role: 'admin',
     lifetimeMs: DAY_MS,
   });
   // Without an organisation the views are empty.

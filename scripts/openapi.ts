@@ -1,6 +1,10 @@
 import { buildApp } from '#src/adapters/inbound/http/app.ts';
+import { newApiKey } from '#src/adapters/outbound/api-key/format.ts';
+import { postgresApiKeyAdministration } from '#src/adapters/outbound/postgres/api-key-administration.ts';
 import { postgresAuditStore } from '#src/adapters/outbound/postgres/audit-store.ts';
 import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
+import { apiKeyUseCases } from '#src/application/access/api-keys.ts';
+import { decide } from '#src/application/access/decide.ts';
 import { auditUseCases } from '#src/application/audit/use-cases.ts';
 import { makeReadiness } from '#src/application/health/readiness.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
@@ -28,6 +32,12 @@ export async function renderOpenApi(): Promise<string> {
         store: postgresQueueStore,
         registry: jobRegistry,
       }),
+      apiKeys: apiKeyUseCases({
+        transactions: { transaction: offline },
+        store: postgresApiKeyAdministration,
+        newSecret: newApiKey,
+      }),
+      decide,
       audit: auditUseCases({ transactions: { transaction: offline }, store: postgresAuditStore }),
       authenticate: Object.assign(offline, { known: () => undefined }),
       readiness: makeReadiness({ checks: [], timeoutMs: 1, onChange: () => {} }),

@@ -40,6 +40,7 @@ export async function withBench<T>(work: (bench: Bench) => Promise<T>): Promise<
         databaseUrl: owner,
         organization: 'bench',
         name: 'bench',
+        role: 'admin',
         lifetimeMs: 3_600_000,
       });
       const service = {

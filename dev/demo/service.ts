@@ -30,6 +30,7 @@ export async function startDemoService(): Promise<DemoService> {
     databaseUrl: database.owner,
     organization: 'demo',
     name: 'demo',
+    role: 'admin',
     lifetimeMs: 3_600_000,
   });
   const log = join(stateDirectory(), 'demo.log');

@@ -1,13 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildApp } from '#src/adapters/inbound/http/app.ts';
-import { apiKeyFormat } from '#src/adapters/outbound/api-key/format.ts';
+import { apiKeyFormat, newApiKey } from '#src/adapters/outbound/api-key/format.ts';
+import { postgresApiKeyAdministration } from '#src/adapters/outbound/postgres/api-key-administration.ts';
 import { postgresApiKeys } from '#src/adapters/outbound/postgres/api-keys.ts';
 import { postgresAuditStore } from '#src/adapters/outbound/postgres/audit-store.ts';
 import { keyUseDrops } from '#src/adapters/outbound/postgres/metrics.ts';
 import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
 import { postgresTransactions } from '#src/adapters/outbound/postgres/transactions.ts';
 import { redisPermits } from '#src/adapters/outbound/redis/permits.ts';
+import { apiKeyUseCases } from '#src/application/access/api-keys.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
+import { decide } from '#src/application/access/decide.ts';
 import { makeKeyUse } from '#src/application/access/key-use.ts';
 import type { KnownKey } from '#src/application/access/ports.ts';
 import { auditUseCases } from '#src/application/audit/use-cases.ts';
@@ -58,7 +61,13 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
     },
     {
       queue: queueUseCases({ transactions, store: postgresQueueStore, registry: jobRegistry }),
+      apiKeys: apiKeyUseCases({
+        transactions,
+        store: postgresApiKeyAdministration,
+        newSecret: newApiKey,
+      }),
       audit: auditUseCases({ transactions, store: postgresAuditStore }),
+      decide,
       authenticate: makeAuthenticate({
         format: apiKeyFormat,
         keys,

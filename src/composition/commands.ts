@@ -1,3 +1,4 @@
+import { ROLES, type Role } from '#src/domain/access/permission.ts';
 import { type Environment, loadConfig } from '#src/config/load.ts';
 import { type Command, UUID, UsageError, parse } from './command-line.ts';
 
@@ -63,9 +64,11 @@ const credentials = (url: string) => {
   return { name: decodeURIComponent(username), password: decodeURIComponent(password) };
 };
 
+const isRole = (text: string): text is Role => (ROLES as readonly string[]).includes(text);
+
 const HOUR_MS = 3_600_000;
 
-const KEYS_USAGE = `Usage: dragonfly keys create --organization NAME --name NAME [--hours 1…2160]
+const KEYS_USAGE = `Usage: dragonfly keys create --organization NAME --name NAME [--role ROLE] [--hours 1…2160]
        dragonfly keys revoke --organization NAME --name NAME`;
 const KEY_NAME = { organization: { type: 'string' }, name: { type: 'string' } } as const;
 
@@ -76,18 +79,21 @@ async function keys([action, ...args]: string[], environment: Environment): Prom
 }
 
 async function createKey(args: string[], environment: Environment): Promise<string> {
-  const { organization, name, hours } = parse(KEYS_USAGE, args, {
+  const { organization, name, role, hours } = parse(KEYS_USAGE, args, {
     ...KEY_NAME,
+    role: { type: 'string', default: 'service' },
     hours: { type: 'string', default: '2160' },
   });
   if (!organization || !name || !/^\d{1,4}$/.test(hours) || Number(hours) < 1 || Number(hours) > 2160) {
     throw new UsageError(KEYS_USAGE);
   }
+  if (!isRole(role)) throw new UsageError(`The role ${role} is none of ${ROLES.join(', ')}.`);
   const { issueApiKey } = await import('./keys.ts');
   const { key } = await issueApiKey({
     ...keyDatabase(environment),
     organization,
     name,
+    role,
     lifetimeMs: Number(hours) * HOUR_MS,
   });
   return key;

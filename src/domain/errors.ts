@@ -1,6 +1,8 @@
 /** Every way in which a request can be refused. A code never changes its meaning; adapters translate it, never invent one. */
 export type ErrorCode =
   | 'unauthenticated'
+  | 'permission_denied'
+  | 'privilege_escalation'
   | 'validation_failed'
   | 'job_not_found'
   | 'job_type_unknown'
@@ -9,6 +11,9 @@ export type ErrorCode =
   | 'job_not_cancellable'
   | 'job_not_retryable'
   | 'unique_key_taken'
+  | 'api_key_not_found'
+  | 'api_key_name_taken'
+  | 'api_key_rotating'
   | 'database_unavailable';
 
 /** One fault of the input. `pointer` is an RFC 6901 JSON pointer into the document that was sent, "" for all of it. */

@@ -20,7 +20,9 @@ const rowsOf = async (text: string, values: readonly unknown[] = []): Promise<Ro
 await rowsOf(`select ops.audit('test.act', 'target ' || n || ' · ü €', 'done', jsonb_build_object('n', n), gen_random_uuid())
                 from generate_series(1, 12) n`);
 await rowsOf(`alter table ops.audit_log disable trigger append_only`);
-await rowsOf(`update ops.audit_log set at = at - interval '1 hour', trace_id = case when id = 5 then 't' end`);
+await rowsOf(
+  `update ops.audit_log set at = at - interval '1 hour', trace_id = case when id = 5 then 't' end`,
+);
 await rowsOf(`alter table ops.audit_log enable always trigger append_only`);
 const hashes: string[] = [];
 for (let n = 0; n < 4; n += 1) {
@@ -254,7 +256,9 @@ describe('`dragonfly audit`', () => {
   it('verify fails with what it found', async () => {
     const unknown = '0'.repeat(64);
     await expect(run(`verify --expect ${unknown}`)).rejects.toThrow(FailedCheck);
-    await expect(run(`verify --expect ${unknown}`)).rejects.toThrow(/anchor_missing: no seal has the expected hash$/);
+    await expect(run(`verify --expect ${unknown}`)).rejects.toThrow(
+      /anchor_missing: no seal has the expected hash$/,
+    );
     const error: unknown = await run(`verify --json --expect ${unknown}`).catch((caught: unknown) => caught);
     expect(JSON.parse((error as Error).message)).toMatchObject({
       ok: false,
@@ -263,17 +267,25 @@ describe('`dragonfly audit`', () => {
   });
 
   it('list has the newest entries first, of every organisation or of one', async () => {
-    const entries = JSON.parse(await run('list --limit 3 --json')) as { id: string; organization_id: string }[];
+    const entries = JSON.parse(await run('list --limit 3 --json')) as {
+      id: string;
+      organization_id: string;
+    }[];
     expect(entries.map(({ id }) => id)).toEqual(['12', '11', '10']);
     const [newest] = entries;
     const own = await run(`list --organization ${newest?.organization_id ?? ''}`);
     expect(own).toMatch(/^12\t\S+Z\t\S+\trole:\S+\ttest\.act\ttarget 12 · ü €\tdone\t-\t\{"n":12\}$/);
   });
 
-  it.for(['', 'check', 'verify --expect 12', 'verify more', 'list --limit 0', 'list --limit 1001', 'list --organization acme'])(
-    '`%s` is a usage error',
-    async (line) => {
-      await expect(run(line)).rejects.toThrow(UsageError);
-    },
-  );
+  it.for([
+    '',
+    'check',
+    'verify --expect 12',
+    'verify more',
+    'list --limit 0',
+    'list --limit 1001',
+    'list --organization acme',
+  ])('`%s` is a usage error', async (line) => {
+    await expect(run(line)).rejects.toThrow(UsageError);
+  });
 });

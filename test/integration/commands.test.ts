@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { apiKeyFormat } from '#src/adapters/outbound/api-key/format.ts';
 import { postgresApiKeys } from '#src/adapters/outbound/postgres/api-keys.ts';
 import { withPool } from '#src/adapters/outbound/postgres/with-pool.ts';
-import type { KnownKey } from '#src/application/access/ports.ts';
+import type { FoundKey } from '#src/application/access/ports.ts';
 import { UsageError } from '#src/composition/command-line.ts';
 import { commands } from '#src/composition/commands.ts';
 import { testDatabase } from '../support/database.ts';
@@ -62,7 +62,7 @@ describe('[AV-8] a command', () => {
   );
 });
 
-const find = async (key: string): Promise<KnownKey | undefined> =>
+const find = async (key: string): Promise<FoundKey | undefined> =>
   await withPool({ url: urls.api }, 'test', async (pool) => {
     return await postgresApiKeys(pool).find(apiKeyFormat.hash(key) ?? '');
   });

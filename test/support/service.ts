@@ -3,6 +3,7 @@ import { issueApiKey } from '#src/composition/keys.ts';
 import type { ServingRole } from '#src/composition/base.ts';
 import { serve } from '#src/composition/serve.ts';
 import type { Environment } from '#src/config/load.ts';
+import type { Role } from '#src/domain/access/permission.ts';
 import type { TestDatabase } from './database.ts';
 
 export interface TestService {
@@ -55,16 +56,18 @@ export interface TestClient {
   ): Promise<Response>;
 }
 
-/** A client with a key of an organisation of its own. */
+/** A client with a key of an organisation of its own, one for each role. */
 export async function testClient(
   database: TestDatabase,
   apiUrl: string,
   organization = 'acme',
+  role: Role = 'admin',
 ): Promise<TestClient> {
   const { key, organizationId } = await issueApiKey({
     databaseUrl: database.urls.owner,
     organization,
-    name: 'test',
+    name: role === 'admin' ? 'test' : `test ${role}`,
+    role,
     lifetimeMs: 3_600_000,
   });
   return {

@@ -34,6 +34,7 @@ export const httpBatches: Measure = async (bench, name, { enqueueSeconds }) =>
       databaseUrl: url,
       organization: 'bench',
       name: 'bench',
+      role: 'admin',
       lifetimeMs: 3_600_000,
     });
     const api = await startApi(name, url);

@@ -1,6 +1,7 @@
+import { permissionsOf } from '#src/domain/access/permission.ts';
 import type { Principal } from '#src/domain/access/principal.ts';
 import { DomainError } from '#src/domain/errors.ts';
-import type { ApiKeyFormat, ApiKeyStore, Cache, KnownKey } from './ports.ts';
+import type { ApiKeyFormat, ApiKeyStore, Cache, FoundKey, KeyUse, KnownKey } from './ports.ts';
 
 interface Dependencies {
   readonly format: ApiKeyFormat;
@@ -8,7 +9,7 @@ interface Dependencies {
   /** By hash. Its time to live bounds how long a revoked key still works. */
   readonly cache: Cache<KnownKey>;
   /** Told of each use, off the critical path. */
-  readonly onUse: (keyId: string) => void;
+  readonly onUse: (use: KeyUse) => void;
 }
 
 export interface Authenticate {
@@ -23,9 +24,9 @@ export interface Authenticate {
 }
 
 export function makeAuthenticate({ format, keys, cache, onUse }: Dependencies): Authenticate {
-  function accept({ keyId, organizationId }: KnownKey): Principal {
-    onUse(keyId);
-    return { actor: `api_key:${keyId}`, organizationId };
+  function accept({ keyId, principal }: KnownKey): Principal {
+    onUse({ keyId, organizationId: principal.organizationId });
+    return principal;
   }
 
   function known(key: string): Principal | undefined {
@@ -39,13 +40,19 @@ export function makeAuthenticate({ format, keys, cache, onUse }: Dependencies): 
   }
 
   async function look(hash: string): Promise<KnownKey> {
-    const found = (await keys.find(hash)) ?? refuse();
+    const found = knownFrom((await keys.find(hash)) ?? refuse());
     cache.set(hash, found);
     return found;
   }
 
   return Object.assign(authenticate, { known });
 }
+
+const knownFrom = ({ keyId, organizationId, role, scopes, expiresAt }: FoundKey): KnownKey => ({
+  keyId,
+  principal: { actor: `api_key:${keyId}`, organizationId, role, permissions: permissionsOf(role, scopes) },
+  expiresAt,
+});
 
 function refuse(): never {
   throw new DomainError(

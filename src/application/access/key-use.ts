@@ -1,4 +1,4 @@
-import type { ApiKeyStore } from './ports.ts';
+import type { ApiKeyStore, KeyUse } from './ports.ts';
 
 const FLUSH_MS = 10_000;
 /** Keys that wait for the next flush. */
@@ -13,22 +13,22 @@ interface Observer {
 
 /** Records the last use of API keys in batches, off the critical path of a request (SEC-5, ARC-5). */
 export function makeKeyUse(keys: ApiKeyStore, { onError, onDrop }: Observer) {
-  let used = new Set<string>();
+  let used = new Map<string, KeyUse>();
 
-  function note(keyId: string): void {
-    if (used.size < MAX_PENDING || used.has(keyId)) used.add(keyId);
+  function note(use: KeyUse): void {
+    if (used.size < MAX_PENDING || used.has(use.keyId)) used.set(use.keyId, use);
     else onDrop(1);
   }
 
   async function flush(): Promise<void> {
     if (used.size === 0) return;
-    const ids = [...used];
-    used = new Set();
+    const uses = [...used.values()];
+    used = new Map();
     try {
-      await keys.touch(ids);
+      await keys.touch(uses);
     } catch (error) {
       onError(error);
-      for (const id of ids) note(id);
+      for (const use of uses) note(use);
     }
   }
 

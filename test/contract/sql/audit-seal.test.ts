@@ -128,7 +128,11 @@ it('[DATA-7] eight writers with open transactions and two sealers: every entry i
     }
   }
   const sealers = [sealMeanwhile(), sealMeanwhile()];
-  await Promise.all(Array.from({ length: 8 }, async (_, writer) => { await write(writer); }));
+  await Promise.all(
+    Array.from({ length: 8 }, async (_, writer) => {
+      await write(writer);
+    }),
+  );
   writing = false;
   await Promise.all(sealers);
   await sealAll();
@@ -139,7 +143,8 @@ it('[DATA-7] eight writers with open transactions and two sealers: every entry i
 
 it('[OBS-4] ops.audit_unsealed_age is that of the oldest entry without a seal', async () => {
   await sealAll();
-  const age = async (): Promise<unknown> => (await worker`select ops.audit_unsealed_age() as age`)[0]?.['age'];
+  const age = async (): Promise<unknown> =>
+    (await worker`select ops.audit_unsealed_age() as age`)[0]?.['age'];
   expect(await age()).toBe(0);
   await owner`
     with entry as (

@@ -11,6 +11,7 @@ const ENQUEUE = ['frozen_since', 'queue_job', 'queue_job_idempotent', 'queue_job
 const CLIENT = [
   'authenticate_api_key',
   'cancel_job',
+  'create_api_key',
   'pause_queue',
   'purge_jobs',
   'queue_jobs_of_callers',
@@ -18,19 +19,26 @@ const CLIENT = [
   'redrive_jobs',
   'resume_queue',
   'retry_job',
+  'revoke_api_key',
+  'rotate_api_key',
   'touch_api_keys',
 ];
 const CLAIM = ['claim_jobs', 'claim_pending_job'];
 const REPORT = ['complete_jobs', 'reap_stuck_jobs', 'update_job_status'];
 const LIVENESS = ['maintain', 'queue_stats', 'register_heartbeat', 'set_idle', 'worker_beat'];
 const SEAL = ['audit_unsealed_age', 'seal_audit_log'];
-const VIEWS = ['ops.audit', 'ops.jobs', 'ops.queue_pauses', 'ops.queues', 'ops.workers'];
+const READ_VIEWS = ['ops.audit', 'ops.jobs', 'ops.queue_pauses', 'ops.queues', 'ops.workers'];
+const VIEWS = [...READ_VIEWS, 'ops.api_keys', 'ops.organizations'].toSorted();
 
 /** Every role but the owner, with all that it may do. */
 const granted = [
   { role: 'api', functions: [...SHARED, ...READ, ...ENQUEUE, ...CLIENT, ...SEAL], views: VIEWS },
-  { role: 'worker', functions: [...SHARED, ...ENQUEUE, ...CLAIM, ...REPORT, ...LIVENESS, ...SEAL], views: [] },
-  { role: 'readonly', functions: [...SHARED, ...READ], views: VIEWS },
+  {
+    role: 'worker',
+    functions: [...SHARED, ...ENQUEUE, ...CLAIM, ...REPORT, ...LIVENESS, ...SEAL],
+    views: [],
+  },
+  { role: 'readonly', functions: [...SHARED, ...READ], views: READ_VIEWS },
 ] as const;
 
 const nameOf = (role: keyof typeof urls): string => new URL(urls[role]).username;

@@ -5,7 +5,12 @@ import type { ApiKeyStore, KnownKey } from '#src/application/access/ports.ts';
 
 const HOUR_MS = 3_600_000;
 const KEY = newApiKey();
-const PRINCIPAL = { actor: 'api_key:key', organizationId: 'org' };
+const PRINCIPAL = {
+  actor: 'api_key:key',
+  organizationId: 'org',
+  role: 'auditor',
+  permissions: new Set(['me:read', 'audit:read']),
+};
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -20,11 +25,23 @@ function setUp() {
     find: async (hash) => {
       looked.push(hash);
       const found = hash === KEY.hash && expiresAt > Date.now();
-      return await Promise.resolve(found ? { keyId: 'key', organizationId: 'org', expiresAt } : undefined);
+      if (!found) return await Promise.resolve(undefined);
+      return {
+        keyId: 'key',
+        organizationId: 'org',
+        role: 'auditor',
+        scopes: ['me:read', 'audit:read', 'jobs:queue'],
+        expiresAt,
+      };
     },
     touch: async () => {},
   };
-  const authenticate = makeAuthenticate({ format: apiKeyFormat, keys, cache, onUse: (id) => used.push(id) });
+  const authenticate = makeAuthenticate({
+    format: apiKeyFormat,
+    keys,
+    cache,
+    onUse: ({ keyId }) => used.push(keyId),
+  });
   return { authenticate, looked, used, cache };
 }
 

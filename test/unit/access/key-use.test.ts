@@ -17,14 +17,17 @@ function setUp() {
   const use = makeKeyUse(
     {
       find: async () => await Promise.resolve(undefined),
-      touch: async (ids) => {
+      touch: async (uses) => {
         if (database.isGone) throw GONE;
-        await Promise.resolve(touched.push(ids));
+        await Promise.resolve(touched.push(uses.map(({ keyId }) => keyId)));
       },
     },
     { onError: (error) => errors.push(error), onDrop: (count) => (dropped += count) },
   );
-  return { ...use, touched, errors, database, dropped: () => dropped };
+  const note = (keyId: string): void => {
+    use.note({ keyId, organizationId: 'acme' });
+  };
+  return { ...use, note, touched, errors, database, dropped: () => dropped };
 }
 
 describe('[ARC-5] the use of keys', () => {

@@ -18,7 +18,8 @@ async function lookingUp(goodKeys: readonly { readonly hash: string }[], fault?:
         looked.push(hash);
         await turn();
         if (fault) throw fault;
-        return good.has(hash) ? { keyId: hash, organizationId: 'acme', expiresAt: Infinity } : undefined;
+        if (!good.has(hash)) return undefined;
+        return { keyId: hash, organizationId: 'acme', role: 'admin', scopes: null, expiresAt: Infinity };
       },
       touch: async () => {},
     },

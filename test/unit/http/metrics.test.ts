@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { DomainError } from '#src/domain/errors.ts';
-import { ANY_LOAD, JOB, KEY, UNKNOWN_KEY, testApi } from './setup.ts';
+import { ANY_LOAD, JOB, KEY, UNKNOWN_KEY, principal, testApi } from './setup.ts';
 
 it('[OBS-4] counts requests by method, template and status', async () => {
   const { request, registry } = await testApi();
@@ -46,13 +46,13 @@ it('[OBS-4] has no more series for a thousand paths than for one', async () => {
 it('[OBS-4] counts what authentication decided', async () => {
   const authenticate = Object.assign(
     async (key: string) => {
-      if (key === KEY) return { actor: 'api_key:a', organizationId: 'acme' };
+      if (key === KEY) return principal('api_key:a');
       throw key === UNKNOWN_KEY
         ? new DomainError('unauthenticated', 'No.')
         : new DomainError('database_unavailable', 'Away.');
     },
     {
-      known: (key: string) => (key === 'known' ? { actor: 'api_key:b', organizationId: 'acme' } : undefined),
+      known: (key: string) => (key === 'known' ? principal('api_key:b') : undefined),
     },
   );
   const { app, registry } = await testApi({ dependencies: { authenticate } });

@@ -6,7 +6,7 @@ import { rateLimit } from '#src/adapters/inbound/http/plugins/rate-limit.ts';
 import Fastify, { type InjectOptions } from 'fastify';
 import { Registry } from 'prom-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { JOB, KEY, type TestApi, UNKNOWN_KEY, testApi } from './setup.ts';
+import { JOB, KEY, type TestApi, UNKNOWN_KEY, principal, testApi } from './setup.ts';
 
 const url = `/v1/jobs/${JOB.id}`;
 const limits = { authenticatedPerMinute: 4, anonymousPerMinute: 2 };
@@ -18,10 +18,9 @@ const from = (address: string) => ({
 });
 
 /** Every key is good, and one of its own. */
-const anyKey: Authenticate = Object.assign(
-  async (key: string) => ({ actor: `api_key:${key}`, organizationId: 'acme' }),
-  { known: () => undefined },
-);
+const anyKey: Authenticate = Object.assign(async (key: string) => principal(`api_key:${key}`), {
+  known: () => undefined,
+});
 
 const statusesOfSix = async (send: () => Promise<{ statusCode: number }>): Promise<number[]> =>
   (await Promise.all(Array.from({ length: 6 }, send))).map(({ statusCode }) => statusCode);

@@ -5,6 +5,8 @@ import { authentication } from '#src/adapters/inbound/http/plugins/authenticatio
 import { clientAddress } from '#src/adapters/inbound/http/plugins/client-address.ts';
 import { rateLimit } from '#src/adapters/inbound/http/plugins/rate-limit.ts';
 import { routePolicy } from '#src/adapters/inbound/http/plugins/route-policy.ts';
+import { decide } from '#src/application/access/decide.ts';
+import { principal } from './setup.ts';
 
 /** An app in which a route has to state its policy. */
 async function strictApp() {
@@ -13,14 +15,14 @@ async function strictApp() {
   const registry = new Registry();
   await app.register(clientAddress);
   await app.register(authentication, {
-    authenticate: Object.assign(async () => ({ actor: 'test', organizationId: 'acme' }), {
+    authenticate: Object.assign(async () => principal('test'), {
       known: () => undefined,
     }),
     limits,
     registry,
   });
   await app.register(rateLimit, { limits, permits: undefined, registry });
-  await app.register(routePolicy);
+  await app.register(routePolicy, { decide, registry });
   return app;
 }
 

@@ -2,9 +2,12 @@ import { buildApp, type HttpDependencies, type HttpOptions } from '#src/adapters
 import type { Load } from '#src/adapters/inbound/http/admission.ts';
 import { apiKeyFormat, newApiKey } from '#src/adapters/outbound/api-key/format.ts';
 import { createLogger } from '#src/adapters/outbound/telemetry/logger.ts';
+import { apiKeyUseCases } from '#src/application/access/api-keys.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
 import type { AuditStore } from '#src/application/audit/ports.ts';
 import { auditUseCases } from '#src/application/audit/use-cases.ts';
+import { decide } from '#src/application/access/decide.ts';
+import type { ApiKeyAdministration } from '#src/application/access/ports.ts';
 import { makeReadiness } from '#src/application/health/readiness.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
 import type { QueueStore } from '#src/application/queue/ports.ts';
@@ -12,6 +15,8 @@ import type { RequestContext } from '#src/application/context.ts';
 import { queueUseCases } from '#src/application/queue/use-cases.ts';
 import { noTracing } from '#src/application/tracing.ts';
 import type { Statement, Transactions } from '#src/application/transactions.ts';
+import { type Role, permissionsOf } from '#src/domain/access/permission.ts';
+import type { Principal } from '#src/domain/access/principal.ts';
 import type { Job } from '#src/domain/jobs/job.ts';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { Registry } from 'prom-client';
@@ -22,6 +27,14 @@ const { key: KEY, hash: KEY_HASH } = newApiKey();
 export { KEY };
 export const KEY_ID = '7b6c8a52-2a2b-4c34-9d52-1f1f3a6d1c11';
 export const { key: UNKNOWN_KEY } = newApiKey();
+
+/** Who has a key of that role. */
+export const principal = (actor: string, role: Role = 'admin'): Principal => ({
+  actor,
+  organizationId: 'acme',
+  role,
+  permissions: permissionsOf(role, null),
+});
 
 /** However slow this machine is just now. */
 export const ANY_LOAD: Load = { inFlight: 1000, inFlightSaturated: 1000, waiting: 1000, waitMs: 60_000 };
@@ -66,11 +79,33 @@ const STORE: QueueStore = {
 
 const AUDIT_STORE: AuditStore = { listEntries: () => statement({ entries: [], next: undefined }) };
 
+const API_KEY = {
+  id: KEY_ID,
+  name: 'client',
+  role: 'service',
+  scopes: null,
+  createdBy: null,
+  createdAt: JOB.createdAt,
+  expiresAt: JOB.createdAt,
+  revokedAt: null,
+  lastUsedAt: null,
+} as const;
+
+const API_KEY_STORE: ApiKeyAdministration = {
+  create: () => statement(KEY_ID),
+  rotate: () => statement(KEY_ID),
+  revoke: () => statement(true),
+  findKey: () => statement(API_KEY),
+  listKeys: (_after, limit) => statement(Array.from({ length: limit }, () => API_KEY)),
+  organizationName: () => statement('acme'),
+};
+
 function answering(fault: unknown, onContext: Overrides['onContext']): Transactions {
   return {
     async transaction(context, work) {
       await onContext?.(context);
       if (fault !== undefined) throw fault;
+      if (typeof work === 'function') return await work(async (one) => (one as { answer: never }).answer);
       return (work as unknown as { answer: never }).answer;
     },
   };
@@ -94,6 +129,8 @@ interface Overrides {
   /** Told of each use of the queue, which waits for it. */
   readonly onContext?: (context: RequestContext) => unknown;
   readonly logLevel?: 'debug' | 'info';
+  /** Of the key; `admin` if it is not said. */
+  readonly role?: Role;
 }
 
 /**
@@ -106,6 +143,7 @@ export async function testApi({
   fault,
   onContext,
   logLevel = 'info',
+  role = 'admin',
 }: Overrides = {}): Promise<TestApi> {
   const lines: string[] = [];
   const registry = new Registry();
@@ -125,12 +163,20 @@ export async function testApi({
         store: STORE,
         registry: jobRegistry,
       }),
+      apiKeys: apiKeyUseCases({
+        transactions: answering(fault, onContext),
+        store: API_KEY_STORE,
+        newSecret: newApiKey,
+      }),
+      decide,
       audit: auditUseCases({ transactions: answering(fault, onContext), store: AUDIT_STORE }),
       authenticate: makeAuthenticate({
         format: apiKeyFormat,
         keys: {
           find: async (hash) =>
-            hash === KEY_HASH ? { keyId: KEY_ID, organizationId: 'acme', expiresAt: Infinity } : undefined,
+            hash === KEY_HASH
+              ? { keyId: KEY_ID, organizationId: 'acme', role, scopes: null, expiresAt: Infinity }
+              : undefined,
           touch: async () => {},
         },
         cache: new Map(),

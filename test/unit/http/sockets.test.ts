@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { makeReadiness } from '#src/application/health/readiness.ts';
 import type { Tracing } from '#src/application/tracing.ts';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { GIT_SHA, JOB, KEY, type TestApi, testApi } from './setup.ts';
+import { GIT_SHA, JOB, KEY, type TestApi, principal, testApi } from './setup.ts';
 
 interface Listening extends TestApi {
   /** Sends bytes as they are; fulfils with all that came back once the server ends the connection. */
@@ -176,7 +176,7 @@ it('[SEC-9] still knows a client that went away while its key was looked up', as
         async () => {
           looking.resolve();
           await found.promise;
-          return { actor: 'api_key:1', organizationId: 'acme' };
+          return principal('api_key:1');
         },
         { known: () => undefined },
       ),

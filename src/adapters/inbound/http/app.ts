@@ -1,4 +1,6 @@
+import type { ApiKeyUseCases } from '#src/application/access/api-keys.ts';
 import type { Authenticate } from '#src/application/access/authenticate.ts';
+import type { Decide } from '#src/application/access/decide.ts';
 import type { AuditUseCases } from '#src/application/audit/use-cases.ts';
 import type { ReadinessProbe } from '#src/application/health/readiness.ts';
 import type { QueueUseCases } from '#src/application/queue/use-cases.ts';
@@ -39,7 +41,9 @@ export interface HttpOptions {
 export interface HttpDependencies {
   readonly queue: QueueUseCases;
   readonly audit: AuditUseCases;
+  readonly apiKeys: ApiKeyUseCases;
   readonly authenticate: Authenticate;
+  readonly decide: Decide;
   readonly readiness: ReadinessProbe;
   readonly tracing: Tracing;
   readonly logger: FastifyBaseLogger;
@@ -78,12 +82,13 @@ export async function buildApp(
       permits: dependencies.permits,
       registry: dependencies.registry,
     });
-    await api.register(routePolicy);
+    await api.register(routePolicy, { decide: dependencies.decide, registry: dependencies.registry });
     await api.register(acceptable);
     await api.register(deprecation);
     await api.register(notFound);
     if (options.docs) await api.register((await import('./plugins/docs.ts')).docs);
-    await api.register(v1, { prefix: '/v1', queue: dependencies.queue, audit: dependencies.audit });
+    const { queue, apiKeys, audit } = dependencies;
+    await api.register(v1, { prefix: '/v1', queue, apiKeys, audit });
   });
   return app;
 }

@@ -1,4 +1,5 @@
-import type { ApiKeyStore } from '#src/application/access/ports.ts';
+import type { ApiKeyStore, FoundKey } from '#src/application/access/ports.ts';
+import type { Role } from '#src/domain/access/permission.ts';
 import type { Pool } from 'pg';
 import { type SqlQuery, query } from './pool.ts';
 import { withPool } from './with-pool.ts';
@@ -7,20 +8,26 @@ export const postgresApiKeys = (pool: Pool): ApiKeyStore => ({
   async find(hash) {
     const [row] = await query(pool, {
       name: 'authenticate_api_key',
-      text: `select key_id, organization_id, expires_at from ops.authenticate_api_key(decode($1, 'hex'))`,
+      text: `select key_id, organization_id, expires_at, role, scopes from ops.authenticate_api_key(decode($1, 'hex'))`,
       values: [hash],
     });
     return (
       row && {
         keyId: row['key_id'] as string,
         organizationId: row['organization_id'] as string,
+        role: row['role'] as FoundKey['role'],
+        scopes: row['scopes'] as FoundKey['scopes'],
         expiresAt: Date.parse(row['expires_at'] as string),
       }
     );
   },
 
-  async touch(keyIds) {
-    await query(pool, { name: 'touch_api_keys', text: 'select ops.touch_api_keys($1)', values: [keyIds] });
+  async touch(uses) {
+    await query(pool, {
+      name: 'touch_api_keys',
+      text: 'select ops.touch_api_keys($1, $2)',
+      values: [uses.map(({ keyId }) => keyId), uses.map(({ organizationId }) => organizationId)],
+    });
   },
 });
 
@@ -38,6 +45,7 @@ export interface ApiKeyName {
 export interface NewApiKey extends ApiKeyName {
   /** SHA-256 of the key in hex. */
   readonly hash: string;
+  readonly role: Role;
   /** At most 90 days. */
   readonly lifetimeMs: number;
 }
@@ -46,8 +54,8 @@ export interface NewApiKey extends ApiKeyName {
 export async function storeApiKey(key: NewApiKey): Promise<{ organizationId: string }> {
   const [row] = await asOwner(key, {
     text: `with organization as materialized (select ops.create_organization($1) as id)
-       select id as organization_id, ops.issue_api_key(id, $2, decode($3, 'hex'), make_interval(secs => $4)) from organization`,
-    values: [key.organization, key.name, key.hash, key.lifetimeMs / 1000],
+       select id as organization_id, ops.issue_api_key(id, $2, decode($3, 'hex'), make_interval(secs => $4), $5) from organization`,
+    values: [key.organization, key.name, key.hash, key.lifetimeMs / 1000, key.role],
   });
   if (!row) throw new Error('PostgreSQL stored the key without naming its organisation.');
   return { organizationId: row['organization_id'] as string };
@@ -56,7 +64,7 @@ export async function storeApiKey(key: NewApiKey): Promise<{ organizationId: str
 /** Revokes the live key of that name. Whether there was one. */
 export async function revokeApiKey(key: ApiKeyName): Promise<boolean> {
   const revoked = await asOwner(key, {
-    text: 'select ops.revoke_api_keys(id, $2) from public.organization where name = $1',
+    text: `select revoked from ops.find_organization($1) o (id), ops.revoke_api_keys(o.id, $2) revoked where o.id is not null`,
     values: [key.organization, key.name],
   });
   return revoked.length > 0;

@@ -10,7 +10,11 @@ const SEAL: SqlQuery = {
   text: 'select seq, entries, hash from ops.seal_audit_log($1)',
   values: [MOST_ENTRIES],
 };
-const AGE: SqlQuery = { name: 'audit_unsealed_age', text: 'select ops.audit_unsealed_age() as age', values: [] };
+const AGE: SqlQuery = {
+  name: 'audit_unsealed_age',
+  text: 'select ops.audit_unsealed_age() as age',
+  values: [],
+};
 
 export interface NewSeal {
   readonly seq: number;

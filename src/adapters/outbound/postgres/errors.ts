@@ -1,4 +1,4 @@
-import { DomainError } from '#src/domain/errors.ts';
+import { DomainError, type ErrorCode } from '#src/domain/errors.ts';
 import { DatabaseError } from 'pg';
 
 /**
@@ -16,18 +16,30 @@ export const isConnectionError = (error: unknown): boolean => !(error instanceof
 export const isContended = (error: unknown): boolean =>
   error instanceof DatabaseError && CONTENDED.test(error.code ?? '');
 
+/** By constraint, also those that functions name. */
+const TAKEN: ReadonlyMap<string, readonly [code: ErrorCode, message: string]> = new Map([
+  [
+    'job_unique_key',
+    ['unique_key_taken', 'Another unfinished job has this unique key; wait for it or cancel it.'],
+  ],
+  [
+    'api_key_name',
+    ['api_key_name_taken', 'This client has a live key; rotate or revoke it, or take another name.'],
+  ],
+  [
+    'api_key_rotation',
+    [
+      'api_key_rotating',
+      'This client has two live keys already; revoke one, or wait until the older one has ended.',
+    ],
+  ],
+]);
+
 /** The domain's word for a failure of the database; any other error as it is. */
 export function translateError(error: unknown): unknown {
   if (error instanceof DatabaseError) {
-    if (error.constraint === 'job_unique_key') {
-      return new DomainError(
-        'unique_key_taken',
-        'Another unfinished job has this unique key; wait for it or cancel it.',
-        {
-          cause: error,
-        },
-      );
-    }
+    const taken = TAKEN.get(error.constraint ?? '');
+    if (taken) return new DomainError(...taken, { cause: error });
     if (!AWAY.test(error.code ?? '') && !isContended(error)) return error;
   }
   return new DomainError(

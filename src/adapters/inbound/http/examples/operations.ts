@@ -1,6 +1,7 @@
 import { jobRegistry } from '#src/application/jobs/registry.ts';
 import type { z } from 'zod';
 import type { auditEntry } from '../schemas/audit.ts';
+import type { apiKey } from '../schemas/api-key.ts';
 import { encodeCursor } from '../schemas/cursor.ts';
 import { toJobType } from '../schemas/job-type.ts';
 import type { job, newJob } from '../schemas/job.ts';
@@ -88,6 +89,20 @@ const AUDIT_ENTRY: z.output<typeof auditEntry> = {
   detail: { jobs: 42 },
 };
 
+const API_KEY: z.output<typeof apiKey> = {
+  id: '019c1222-7c00-7d3b-9a54-3f1c6a2e8b91',
+  name: 'shop',
+  role: 'service',
+  scopes: ['jobs:queue', 'jobs:read'],
+  created_by: 'api_key:019c1222-7c00-7d3b-9a54-3f1c6a2e8b90',
+  created_at: '2026-01-31T07:59:58.120934Z',
+  expires_at: '2026-05-01T07:59:58.120934Z',
+  revoked_at: null,
+  last_used_at: null,
+};
+/** Its checksum is wrong. */
+const ISSUED = { ...API_KEY, key: `dfk_${'EXAMPLE'.repeat(7)}` };
+
 const READINESS = {
   200: { status: 'ready', services: { postgres: 'ok', schema_version: 'ok', redis: 'degraded' } },
   503: { status: 'not_ready', services: { postgres: 'ok', redis: 'ok', schema_version: 'unavailable' } },
@@ -122,5 +137,22 @@ export const operationExamples: Readonly<Record<string, Examples>> = {
   listAuditEntries: {
     answers: { 200: { entries: [AUDIT_ENTRY], next_cursor: encodeCursor(AUDIT_ENTRY.id) } },
   },
+  createApiKey: {
+    body: { name: 'shop', role: 'service', scopes: ['jobs:queue', 'jobs:read'], lifetime_days: 90 },
+    answers: { 201: ISSUED },
+  },
+  rotateApiKey: { body: { lifetime_days: 90, overlap_hours: 1 }, answers: { 201: ISSUED } },
+  revokeApiKey: { answers: { 200: { ...API_KEY, revoked_at: '2026-02-01T08:00:00.000000Z' } } },
+  listApiKeys: { answers: { 200: { api_keys: [API_KEY], next_cursor: encodeCursor(API_KEY.id) } } },
+  getMe: {
+    answers: {
+      200: {
+        actor: `api_key:${API_KEY.id}`,
+        organization: { id: '019c1222-7c00-7d3b-9a54-3f1c6a2e8b92', name: 'acme' },
+        role: 'service',
+      },
+    },
+  },
+  getMyPermissions: { answers: { 200: { permissions: ['me:read', 'jobs:read', 'jobs:queue'] } } },
   listJobTypes: { answers: { 200: { job_types: [...jobRegistry.values()].map(toJobType) } } },
 };

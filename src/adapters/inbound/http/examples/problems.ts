@@ -19,6 +19,15 @@ const REFUSALS: Readonly<Record<ErrorCode, readonly [detail: string, fields?: re
       { pointer: '/attempts', detail: 'Unknown field.' },
     ],
   ],
+  permission_denied: [
+    'Your key does not have the permission queues:purge. Ask an administrator of your organisation.',
+  ],
+  privilege_escalation: ['Your key cannot give what it does not have: audit:read.'],
+  api_key_not_found: ['There is no live API key with this id.'],
+  api_key_name_taken: ['This client has a live key; rotate or revoke it, or take another name.'],
+  api_key_rotating: [
+    'This client has two live keys already; revoke one, or wait until the older one has ended.',
+  ],
   job_not_found: ['There is no job with this id.'],
   job_type_unknown: [KNOWN_TYPES, [{ pointer: '/type', detail: KNOWN_TYPES }]],
   payload_invalid: [

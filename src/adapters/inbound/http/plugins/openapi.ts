@@ -21,6 +21,7 @@ export const openapi = fp(
         tags: [
           { name: 'jobs', description: 'Work to be done' },
           { name: 'queues', description: 'The jobs of one type' },
+          { name: 'access', description: 'API keys and what they may do' },
           { name: 'workers', description: 'Who does the work' },
           { name: 'audit', description: 'Who did what to the service' },
           { name: 'probes', description: 'For whatever runs the service' },

@@ -64,6 +64,17 @@ function logError(
       { event: 'authentication_failed', route, address: request.clientAddress },
       'security violation',
     );
+  } else if (PROBLEM_TYPES[code].status === 403) {
+    request.log.error(
+      {
+        event: code,
+        route,
+        actor: request.principal?.actor,
+        detail: error.message,
+        address: request.clientAddress,
+      },
+      'security violation',
+    );
   } else if (PROBLEM_TYPES[code].status === 400 || PROBLEM_TYPES[code].status === 422) {
     // No pointers: the names of a payload's members are the client's data.
     request.log.warn({ code, faults: fields.length, route }, 'validation failed');

@@ -1,10 +1,13 @@
+import type { Decide } from '#src/application/access/decide.ts';
+import { PERMISSIONS, type Permission } from '#src/domain/access/permission.ts';
 import { DomainError } from '#src/domain/errors.ts';
 import type { ErrorCode } from '#src/domain/errors.ts';
-import type { RouteOptions } from 'fastify';
+import type { FastifyRequest, RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
+import type { Registry } from 'prom-client';
+import { routeOf } from '../route-of.ts';
 import { noBody, noQuery } from '../schemas/no-body.ts';
-
-export type Permission = 'jobs:read' | 'jobs:write' | 'queues:read' | 'queues:write' | 'workers:read' | 'audit:read';
+import { tally } from '../tally.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -21,19 +24,59 @@ const PUBLIC_ROUTES = [
   /^\S+ \/docs(?:\/|$)/, // the published contract and its page, in dev only
 ];
 
+interface Options {
+  readonly decide: Decide;
+  readonly registry: Registry;
+}
+
+const GRANTS = {
+  name: 'authorization_grants_total',
+  help: 'Requests that were allowed, by the permission that they needed.',
+  label: 'permission',
+};
+const DENIALS = {
+  name: 'authorization_denials_total',
+  help: 'Requests with a good key that were denied, by the permission that the key lacks.',
+  label: 'permission',
+};
+
 const WITHOUT_BODY = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * SEC-3, SEC-13: a route states its policy or the service does not start, and one with a permission needs a key.
- * What a route does not say that it takes, it refuses.
+ * SEC-3, SEC-13: a route states its policy or the service does not start, and one with a permission needs a key that has it.
+ * What a route does not say that it takes, it refuses. SEC-4: grants are counted, and logged at the level DEBUG.
  */
-export const routePolicy = fp(
-  (app, _options, done) => {
+export const routePolicy = fp<Options>(
+  (app, { decide, registry }, done) => {
+    const granted = none();
+    const denied = none();
+    tally(registry, GRANTS, granted);
+    tally(registry, DENIALS, denied);
+    const logsGrants = ['trace', 'debug'].includes(app.log.level);
+
+    function authorise(request: FastifyRequest, permission: Permission): DomainError | undefined {
+      const { principal } = request;
+      if (!principal) return request.refusal ?? unauthenticated();
+      if (decide(principal, permission) !== 'granted') {
+        denied[permission] += 1;
+        return missing(permission);
+      }
+      granted[permission] += 1;
+      if (logsGrants) {
+        const { actor } = principal;
+        request.log.debug(
+          { event: 'permission_granted', actor, permission, route: routeOf(request) },
+          'permission granted',
+        );
+      }
+      return undefined;
+    }
+
     app.addHook('onRoute', (route) => {
       if (PUBLIC_ROUTES.some((pattern) => pattern.test(`${String(route.method)} ${route.url}`))) return;
-      const missing = missingFrom(route);
-      if (missing.length > 0) {
-        throw new Error(`${String(route.method)} ${route.url} does not state its ${missing.join(', ')}.`);
+      const unstated = missingFrom(route);
+      if (unstated.length > 0) {
+        throw new Error(`${String(route.method)} ${route.url} does not state its ${unstated.join(', ')}.`);
       }
       const { schema } = route;
       route.schema = { ...schema, querystring: schema?.querystring ?? noQuery };
@@ -41,8 +84,8 @@ export const routePolicy = fp(
     });
     app.addHook('onRequest', (request, _reply, next) => {
       const { permission } = request.routeOptions.config;
-      if (permission === undefined || request.principal) next();
-      else next(request.refusal ?? unauthenticated());
+      if (permission === undefined) next();
+      else next(authorise(request, permission));
     });
     done();
   },
@@ -65,6 +108,15 @@ function missingFrom(route: RouteOptions): string[] {
 
 const takesBody = ({ method }: RouteOptions): boolean =>
   [method].flat().some((one) => !WITHOUT_BODY.has(one));
+
+const none = (): Record<Permission, number> =>
+  Object.fromEntries(PERMISSIONS.map((permission) => [permission, 0])) as Record<Permission, number>;
+
+const missing = (permission: Permission): DomainError =>
+  new DomainError(
+    'permission_denied',
+    `Your key does not have the permission ${permission}. Ask an administrator of your organisation.`,
+  );
 
 const unauthenticated = (): DomainError =>
   new DomainError('unauthenticated', 'This needs an API key. Send `Authorization: Bearer dfk_…`.');

@@ -1,8 +1,15 @@
 import type { RequestContext } from '#src/application/context.ts';
+import type { Principal } from '#src/domain/access/principal.ts';
 import type { FastifyRequest } from 'fastify';
 
-/** What a use case needs to know of the request. Only for routes with a permission: others have no principal. */
-export function contextOf({ principal, id }: FastifyRequest): RequestContext {
+/** Who asks. Only for routes with a permission: others have no principal. */
+export function principalOf({ principal }: FastifyRequest): Principal {
   if (!principal) throw new Error('A route without permission asked for the principal.');
-  return { ...principal, traceId: id };
+  return principal;
+}
+
+/** What a use case needs to know of the request. */
+export function contextOf(request: FastifyRequest): RequestContext {
+  const { actor, organizationId } = principalOf(request);
+  return { actor, organizationId, traceId: request.id };
 }

@@ -8,7 +8,7 @@ export const jobActionRoutes: Routes = (app, { queue }, done) => {
     '/jobs/:id/cancel',
     {
       bodyLimit: NO_BODY_BYTES,
-      config: { permission: 'jobs:write', refusals: ['job_not_found', 'job_not_cancellable'] },
+      config: { permission: 'jobs:control', refusals: ['job_not_found', 'job_not_cancellable'] },
       schema: {
         operationId: 'cancelJob',
         summary: 'Cancel a pending or processing job',
@@ -26,7 +26,7 @@ export const jobActionRoutes: Routes = (app, { queue }, done) => {
     {
       bodyLimit: NO_BODY_BYTES,
       config: {
-        permission: 'jobs:write',
+        permission: 'jobs:control',
         refusals: ['job_not_found', 'job_not_retryable', 'unique_key_taken'],
       },
       schema: {

@@ -47,7 +47,7 @@ export const jobRoutes: Routes = (app, { queue }, done) => {
     '/jobs',
     {
       bodyLimit: ONE_JOB_BYTES,
-      config: { permission: 'jobs:write', refusals: ['job_type_unknown', 'payload_invalid'] },
+      config: { permission: 'jobs:queue', refusals: ['job_type_unknown', 'payload_invalid'] },
       schema: {
         operationId: 'queueJob',
         summary: 'Queue a job',
@@ -70,7 +70,7 @@ export const jobRoutes: Routes = (app, { queue }, done) => {
     '/jobs/batch',
     {
       bodyLimit: BATCH_BYTES,
-      config: { permission: 'jobs:write', refusals: ['job_type_unknown', 'payload_invalid'] },
+      config: { permission: 'jobs:queue', refusals: ['job_type_unknown', 'payload_invalid'] },
       schema: {
         operationId: 'queueJobs',
         summary: 'Queue up to 1,000 jobs, all or none',

@@ -38,7 +38,7 @@ export const queueRoutes: Routes = (app, { queue }, done) => {
     '/queues/:type/pause',
     {
       bodyLimit: NO_BODY_BYTES,
-      config: { permission: 'queues:write', refusals: ['job_type_unknown'] },
+      config: { permission: 'queues:control', refusals: ['job_type_unknown'] },
       schema: {
         operationId: 'pauseQueue',
         summary: 'Pause a queue: its jobs wait, running ones go on',
@@ -58,7 +58,7 @@ export const queueRoutes: Routes = (app, { queue }, done) => {
     '/queues/:type/resume',
     {
       bodyLimit: NO_BODY_BYTES,
-      config: { permission: 'queues:write', refusals: ['job_type_unknown'] },
+      config: { permission: 'queues:control', refusals: ['job_type_unknown'] },
       schema: {
         operationId: 'resumeQueue',
         summary: 'Resume a queue',
@@ -77,7 +77,7 @@ export const queueRoutes: Routes = (app, { queue }, done) => {
     '/queues/:type/redrive',
     {
       bodyLimit: SMALL_BODY_BYTES,
-      config: { permission: 'queues:write', refusals: ['job_type_unknown'] },
+      config: { permission: 'queues:control', refusals: ['job_type_unknown'] },
       schema: {
         operationId: 'redriveQueue',
         summary: 'Queue the dead letters of a queue again',
@@ -97,7 +97,7 @@ export const queueRoutes: Routes = (app, { queue }, done) => {
     '/queues/:type/purge',
     {
       bodyLimit: SMALL_BODY_BYTES,
-      config: { permission: 'queues:write', refusals: ['job_type_unknown'] },
+      config: { permission: 'queues:purge', refusals: ['job_type_unknown'] },
       schema: {
         operationId: 'purgeQueue',
         summary: 'Delete the dead letters of a queue',

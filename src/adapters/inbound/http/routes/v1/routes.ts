@@ -1,8 +1,10 @@
+import type { ApiKeyUseCases } from '#src/application/access/api-keys.ts';
 import type { AuditUseCases } from '#src/application/audit/use-cases.ts';
 import type { QueueUseCases } from '#src/application/queue/use-cases.ts';
 import type { FastifyPluginCallbackZod } from 'fastify-type-provider-zod';
 
 interface UseCases {
+  apiKeys: ApiKeyUseCases;
   queue: QueueUseCases;
   audit: AuditUseCases;
 }

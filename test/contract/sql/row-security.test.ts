@@ -1,0 +1,128 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { only } from './queue.ts';
+import { connectRoles } from './roles.ts';
+
+const { owner, admin, api, as, session } = await connectRoles();
+
+const NAMES = ['acme', 'stranger'] as const;
+const hashes = { acme: randomBytes(32), stranger: randomBytes(32) };
+const ids: Record<string, string> = {};
+for (const name of NAMES) {
+  ids[name] = only(await owner<{ id: string }>`select ops.create_organization(${name}) as id`).id;
+  await owner`select ops.issue_api_key(${ids[name]}, 'key', ${hashes[name]}, '1 day', 'viewer')`;
+}
+
+/** From the catalogue, so that a new table is among them by itself. */
+const tables = await owner<{ name: string; enabled: boolean; forced: boolean; organization: string | null }>`
+  select format('%I.%I', n.nspname, c.relname) as name, c.relrowsecurity as enabled, c.relforcerowsecurity as forced,
+         (select a.attname from pg_attribute a
+           where a.attrelid = c.oid and a.attname = case c.relname when 'organization' then 'id' else 'organization_id' end) as organization
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+   where n.nspname = 'public' and c.relkind in ('r', 'p')`;
+
+/** As the owner, under whom the functions run: no other role has any right on a table. */
+async function asOwnerOf<T>(
+  organization: string | undefined,
+  work: (run: (text: string) => Promise<{ rows: unknown[]; rowCount: number }>) => Promise<T>,
+): Promise<T> {
+  const { sql, run } = await session('owner');
+  await sql`begin`;
+  await sql`select set_config('ops.organization_id', ${organization ?? ''}, true)`;
+  const result = await work(run as never);
+  await sql`rollback`;
+  return result;
+}
+
+it('[SEC-11] every table of public has forced row-level security', () => {
+  expect(tables.map(({ name }) => name).toSorted()).toEqual(['public.api_key', 'public.organization']);
+  for (const table of tables) expect(table).toMatchObject({ enabled: true, forced: true });
+});
+
+describe.for(tables)('[SEC-11] the owner in $name', ({ name, organization }) => {
+  it('sees nothing without an organisation', async () => {
+    const { rows } = await asOwnerOf(undefined, (run) => run(`select from ${name}`));
+    expect(rows).toEqual([]);
+  });
+
+  it('sees and changes rows of the organisation only', async () => {
+    const own = ids['acme'];
+    const { rows } = await asOwnerOf(own, (run) =>
+      run(`select ${organization} as organization from ${name}`),
+    );
+    expect(new Set(rows.map((row) => (row as { organization: string }).organization))).toEqual(
+      new Set([own]),
+    );
+    const others = `where ${organization} = '${ids['stranger'] ?? ''}'`;
+    for (const statement of [`delete from ${name} ${others}`, `update ${name} set name = 'x' ${others}`]) {
+      expect((await asOwnerOf(own, (run) => run(statement))).rowCount).toBe(0);
+    }
+  });
+
+  it('gives no row to another organisation', async () => {
+    const move = `update ${name} set ${organization} = '${randomUUID()}'`;
+    await expect(asOwnerOf(ids['acme'], (run) => run(move))).rejects.toMatchObject({ code: '42501' });
+  });
+});
+
+describe('[SEC-11] a capability is for one row and one statement', () => {
+  it('a hash finds its key and no other', async () => {
+    const found = async (hash: Buffer) =>
+      await api<{ organization_id: string }>`select * from ops.authenticate_api_key(${hash})`;
+    expect(await found(hashes.acme)).toMatchObject([{ organization_id: ids['acme'] }]);
+    expect(await found(hashes.stranger)).toMatchObject([{ organization_id: ids['stranger'] }]);
+    expect(await found(randomBytes(32))).toEqual([]);
+  });
+
+  it('nothing of it is left in the transaction', async () => {
+    const { sql } = await session('owner');
+    await sql`begin`;
+    await sql`select * from ops.authenticate_api_key(${hashes.acme})`;
+    await sql`select ops.find_organization('acme')`;
+    expect(await sql`select from public.api_key`).toEqual([]);
+    expect(await sql`select from public.organization`).toEqual([]);
+    await sql`rollback`;
+  });
+
+  it('nor of a transaction in its connection', async () => {
+    const { sql } = await session('api');
+    await sql`begin`;
+    await sql`select set_config('ops.organization_id', ${ids['acme']}, true)`;
+    expect(await sql`select from ops.api_keys`).toHaveLength(1);
+    await sql`commit`;
+    expect(await sql`select from ops.api_keys`).toEqual([]);
+    await sql`select ops.touch_api_keys('{}', array[${ids['acme']}]::uuid[])`;
+    expect(await sql`select from ops.api_keys`).toEqual([]);
+  });
+
+  it('it stamps no key under another organisation', async () => {
+    const { key_id } = only(
+      await api<{ key_id: string }>`select key_id from ops.authenticate_api_key(${hashes.stranger})`,
+    );
+    await api`select ops.touch_api_keys(array[${key_id}]::uuid[], array[${ids['acme']}]::uuid[])`;
+    expect(await admin`select from public.api_key where id = ${key_id} and last_used_at is not null`).toEqual(
+      [],
+    );
+  });
+});
+
+it('[SEC-11] the views of ops show nothing without an organisation, and nothing of another one', async () => {
+  await as('api', { organization_id: ids['stranger'] ?? '', trace_id: 'a'.repeat(32) })`
+    select ops.queue_job('row-security', '{}'), ops.pause_queue('row-security')`;
+  const views = await owner<{ name: string }>`
+    select format('%I.%I', table_schema, table_name) as name from information_schema.views
+     where table_schema = 'ops' and table_name not in ('workers', 'job_now')`;
+  expect(views.length).toBeGreaterThan(4);
+  const { run } = await session('api');
+  for (const { name } of views) {
+    for (const organization of ['', ids['acme'] ?? '', ids['stranger'] ?? '']) {
+      await run(`set ops.organization_id = '${organization}'`);
+      const { rows } = (await run(`select count(*)::integer as n from ${name}`)) as { rows: { n: number }[] };
+      const own = ['ops.api_keys', 'ops.organizations', 'ops.audit'].includes(name);
+      const expected =
+        organization === '' ? 0 : organization === ids['acme'] && !own ? 0 : expect.any(Number);
+      expect({ name, organization, n: rows[0]?.n }).toEqual({ name, organization, n: expected });
+      if (organization === ids['stranger']) expect(rows[0]?.n, name).toBeGreaterThan(0);
+    }
+  }
+});
