@@ -1,7 +1,12 @@
 import { newestEntries, postgresAuditTrail } from '#src/adapters/outbound/postgres/audit-trail.ts';
 import { query } from '#src/adapters/outbound/postgres/pool.ts';
 import { withPool } from '#src/adapters/outbound/postgres/with-pool.ts';
-import { type Fault, type FaultKind, type Verification, verifyAuditLog } from '#src/application/audit/verify.ts';
+import {
+  type Fault,
+  type FaultKind,
+  type Verification,
+  verifyAuditLog,
+} from '#src/application/audit/verify.ts';
 import { type Environment, loadConfig } from '#src/config/load.ts';
 import type { Pool } from 'pg';
 import { type Command, FailedCheck, UUID, UsageError, parse } from './command-line.ts';

@@ -143,7 +143,10 @@ describe('[DATA-7] an entry is never changed', () => {
     await owner`select ops.seal_audit_log(1000)`;
     const { run } = await session('owner');
     for (const statement of [
-      `update ops.${table} set hash = hash`.replace('hash = hash', table === 'audit_log' ? 'at = at' : 'hash = hash'),
+      `update ops.${table} set hash = hash`.replace(
+        'hash = hash',
+        table === 'audit_log' ? 'at = at' : 'hash = hash',
+      ),
       `delete from ops.${table}`,
       `truncate ops.${table}`,
     ]) {
@@ -179,5 +182,7 @@ it('[SEC-11] ops.audit shows the entries of the organisation only, and none with
   expect(await caller`select actor from ops.audit where target = ${type}`).toEqual([{ actor: CALLER.actor }]);
   expect(await api({ organization_id: '' })`select from ops.audit where target = ${type}`).toEqual([]);
   expect(await readonly`select from ops.audit where target = ${type}`).toEqual([]);
-  expect(only(await api({ organization_id: other })`select count(*)::integer as n from ops.audit`)).toEqual({ n: 1 });
+  expect(only(await api({ organization_id: other })`select count(*)::integer as n from ops.audit`)).toEqual({
+    n: 1,
+  });
 });

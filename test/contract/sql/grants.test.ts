@@ -6,7 +6,7 @@ import { connectRoles } from './roles.ts';
 const { urls, owner, session } = await connectRoles();
 
 const SHARED = ['current_actor', 'current_organization', 'current_trace', 'schema_version'];
-const READ = ['scan_jobs'];
+const READ = ['scan_audit', 'scan_jobs'];
 const ENQUEUE = ['frozen_since', 'queue_job', 'queue_job_idempotent', 'queue_jobs'];
 const CLIENT = [
   'authenticate_api_key',
@@ -29,7 +29,11 @@ const VIEWS = ['ops.audit', 'ops.jobs', 'ops.queue_pauses', 'ops.queues', 'ops.w
 /** Every role but the owner, with all that it may do. */
 const granted = [
   { role: 'api', functions: [...SHARED, ...READ, ...ENQUEUE, ...CLIENT, ...SEAL], views: VIEWS },
-  { role: 'worker', functions: [...SHARED, ...ENQUEUE, ...CLAIM, ...REPORT, ...LIVENESS, ...SEAL], views: [] },
+  {
+    role: 'worker',
+    functions: [...SHARED, ...ENQUEUE, ...CLAIM, ...REPORT, ...LIVENESS, ...SEAL],
+    views: [],
+  },
   { role: 'readonly', functions: [...SHARED, ...READ], views: VIEWS },
 ] as const;
 

@@ -60,7 +60,11 @@ const toSeal = (row: Row): Seal => ({
 const COLUMNS = 'id, at, organization_id, actor, action, target, outcome, trace_id, detail';
 
 /** The newest entries, of all organisations and of none, or of one. As the owner of the tables. */
-export async function newestEntries(pool: Pool, organizationId: string | undefined, limit: number): Promise<Row[]> {
+export async function newestEntries(
+  pool: Pool,
+  organizationId: string | undefined,
+  limit: number,
+): Promise<Row[]> {
   return await query(
     pool,
     organizationId === undefined

@@ -19,6 +19,17 @@ export type JsonPrimitive = boolean | number | string | null;
 
 export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
+export interface OpsAudit {
+  action: string | null;
+  actor: string | null;
+  at: string | null;
+  detail: Json | null;
+  id: Int8 | null;
+  outcome: string | null;
+  target: string | null;
+  trace_id: string | null;
+}
+
 export interface OpsJobNow {
   attempts: number | null;
   created_at: string | null;
@@ -87,6 +98,7 @@ export interface OpsWorkers {
 }
 
 export interface DB {
+  "ops.audit": OpsAudit;
   "ops.job_now": OpsJobNow;
   "ops.jobs": OpsJobs;
   "ops.queue_pauses": OpsQueuePauses;

@@ -4,7 +4,13 @@ import type { RouteOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import { noBody, noQuery } from '../schemas/no-body.ts';
 
-export type Permission = 'jobs:read' | 'jobs:write' | 'queues:read' | 'queues:write' | 'workers:read' | 'audit:read';
+export type Permission =
+  | 'jobs:read'
+  | 'jobs:write'
+  | 'queues:read'
+  | 'queues:write'
+  | 'workers:read'
+  | 'audit:read';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -24,9 +24,7 @@ const listQuery = z.strictObject({
   from: timestamp
     .optional()
     .meta({ description: 'At this time or later.', examples: ['2026-01-31T00:00:00Z'] }),
-  before: timestamp
-    .optional()
-    .meta({ description: 'Before this time.', examples: ['2026-02-01T00:00:00Z'] }),
+  before: timestamp.optional().meta({ description: 'Before this time.', examples: ['2026-02-01T00:00:00Z'] }),
   limit: z.coerce
     .number<string>()
     .int()
