@@ -1,3 +1,4 @@
+drop function ops.scan_audit(text, text, timestamptz, timestamptz, bigint, integer);
 drop view ops.audit;
 drop function ops.audit_unsealed_age();
 drop function ops.seal_audit_log(integer);

@@ -126,6 +126,35 @@ create view ops.audit with (security_barrier) as
   select id, at, actor, action, target, outcome, trace_id, detail
     from ops.audit_log where organization_id = ops.current_organization();
 
+-- A page of the organisation's entries, newest first, and where the next one starts, null on the last one. However rare what
+-- is asked for, it looks at two thousand entries at most: a page may come short.
+create function ops.scan_audit(
+  p_action text, p_actor text, p_from timestamptz, p_before timestamptz, p_after bigint, p_limit integer, out ids bigint[], out next bigint
+) language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
+as $$
+declare
+  v_limit constant integer := least(coalesce(p_limit, 100), 1000);
+  v_most  constant integer := case when p_action is null and p_actor is null then v_limit else 2000 end;
+  v_at    timestamptz := 'infinity';
+  v_seen  bigint[];
+begin
+  if p_after is not null then
+    select a.at into v_at from ops.audit a where a.id = p_after;
+  end if;
+  with seen as materialized (
+    select a.id, a.at, a.action, a.actor from ops.audit a
+     where (a.at, a.id) < (v_at, coalesce(p_after, 0)) and a.at >= coalesce(p_from, '-infinity') and a.at < coalesce(p_before, 'infinity')
+     order by a.at desc, a.id desc limit v_most
+  )
+  select array_agg(s.id order by s.at desc, s.id desc),
+         (array_agg(s.id order by s.at desc, s.id desc)
+            filter (where (p_action is null or s.action = p_action) and (p_actor is null or s.actor = p_actor)))[:v_limit]
+    into v_seen, ids from seen s;
+  ids := coalesce(ids, '{}');
+  next := case when cardinality(ids) = v_limit then ids[v_limit] else v_seen[v_most] end;
+end $$;
+
 do $$
 declare
   v_api      text := current_setting('dragonfly.api_role');
@@ -133,5 +162,6 @@ declare
   v_readonly text := current_setting('dragonfly.readonly_role');
 begin
   execute format('grant select on ops.audit to %I, %I', v_api, v_readonly);
+  execute format('grant execute on function ops.scan_audit(text, text, timestamptz, timestamptz, bigint, integer) to %I, %I', v_api, v_readonly);
   execute format('grant execute on function ops.seal_audit_log(integer), ops.audit_unsealed_age() to %I, %I', v_api, v_worker);
 end $$;

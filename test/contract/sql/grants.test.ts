@@ -6,7 +6,7 @@ import { connectRoles } from './roles.ts';
 const { urls, owner, session } = await connectRoles();
 
 const SHARED = ['current_actor', 'current_organization', 'current_trace', 'schema_version'];
-const READ = ['scan_jobs'];
+const READ = ['scan_audit', 'scan_jobs'];
 const ENQUEUE = ['frozen_since', 'queue_job', 'queue_job_idempotent', 'queue_jobs'];
 const CLIENT = [
   'authenticate_api_key',

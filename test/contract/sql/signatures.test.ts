@@ -124,6 +124,12 @@ describe('[Q-1] functions beside them', () => {
       arguments: 'p_limit integer, OUT seq bigint, OUT entries integer, OUT hash text',
       result: 'record',
     },
+    {
+      name: 'scan_audit',
+      arguments:
+        'p_action text, p_actor text, p_from timestamp with time zone, p_before timestamp with time zone, p_after bigint, p_limit integer, OUT ids bigint[], OUT next bigint',
+      result: 'record',
+    },
     { name: 'audit_unsealed_age', arguments: '', result: 'double precision' },
     {
       name: 'queue_stats',

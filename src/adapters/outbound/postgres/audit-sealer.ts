@@ -27,7 +27,7 @@ interface SealerOptions {
   readonly pool: Pool;
   readonly metrics: Registry;
   readonly onSeal: (seal: NewSeal) => void;
-  /** The first of failures in a row; it goes on trying. */
+  /** The first of failures in a row, of sealing or of looking; it goes on trying. */
   readonly onFailure: (error: unknown) => void;
   readonly onRecovery: () => void;
 }
@@ -39,10 +39,30 @@ export function auditSealer({ pool, metrics, onSeal, onFailure, onRecovery }: Se
     help: 'Seals of the audit log that this process made.',
     registers: [metrics],
   });
-  observeUnsealed(pool, metrics);
+  const unsealed = new Gauge({
+    name: 'audit_unsealed_age_seconds',
+    help: 'How long the oldest entry of the audit log has been without a seal, 0 when all have one; missing when unknown.',
+    registers: [metrics],
+    collect: observe,
+  });
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   let failing = false;
+
+  async function observe(): Promise<void> {
+    try {
+      const [row] = await query(pool, AGE);
+      unsealed.set(Number(row?.['age']));
+    } catch (error) {
+      unsealed.remove();
+      noteFailure(error);
+    }
+  }
+
+  function noteFailure(error: unknown): void {
+    if (!failing) onFailure(error);
+    failing = true;
+  }
 
   async function run(): Promise<void> {
     try {
@@ -53,8 +73,7 @@ export function auditSealer({ pool, metrics, onSeal, onFailure, onRecovery }: Se
       if (failing) onRecovery();
       failing = false;
     } catch (error) {
-      if (!failing) onFailure(error);
-      failing = true;
+      noteFailure(error);
     }
   }
 
@@ -80,20 +99,4 @@ async function next(pool: Pool): Promise<NewSeal | undefined> {
   const [row] = await query(pool, SEAL);
   if (row?.['seq'] == null) return undefined;
   return { seq: Number(row['seq']), entries: row['entries'] as number, hash: row['hash'] as string };
-}
-
-/** What cannot be read is NaN: readiness says why. */
-function observeUnsealed(pool: Pool, metrics: Registry): void {
-  new Gauge({
-    name: 'audit_unsealed_age_seconds',
-    help: 'How long the oldest entry of the audit log has been without a seal; 0 when all have one.',
-    registers: [metrics],
-    async collect() {
-      const age = await query(pool, AGE).then(
-        ([row]) => Number(row?.['age']),
-        () => Number.NaN,
-      );
-      this.set(age);
-    },
-  });
 }

@@ -19,6 +19,29 @@ export type JsonPrimitive = boolean | number | string | null;
 
 export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
+export interface OpsApiKeys {
+  created_at: string | null;
+  created_by: string | null;
+  expires_at: string | null;
+  id: string | null;
+  last_used_at: string | null;
+  name: string | null;
+  revoked_at: string | null;
+  role: string | null;
+  scopes: string[] | null;
+}
+
+export interface OpsAudit {
+  action: string | null;
+  actor: string | null;
+  at: string | null;
+  detail: Json | null;
+  id: Int8 | null;
+  outcome: string | null;
+  target: string | null;
+  trace_id: string | null;
+}
+
 export interface OpsJobNow {
   attempts: number | null;
   created_at: string | null;
@@ -62,6 +85,11 @@ export interface OpsJobs {
   unique_key: string | null;
 }
 
+export interface OpsOrganizations {
+  id: string | null;
+  name: string | null;
+}
+
 export interface OpsQueuePauses {
   paused_at: string | null;
   type: string | null;
@@ -87,8 +115,11 @@ export interface OpsWorkers {
 }
 
 export interface DB {
+  "ops.api_keys": OpsApiKeys;
+  "ops.audit": OpsAudit;
   "ops.job_now": OpsJobNow;
   "ops.jobs": OpsJobs;
+  "ops.organizations": OpsOrganizations;
   "ops.queue_pauses": OpsQueuePauses;
   "ops.queues": OpsQueues;
   "ops.workers": OpsWorkers;
