@@ -149,15 +149,15 @@ create function ops.create_api_key(p_name text, p_key_hash bytea, p_lifetime int
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_id uuid;
+  v_id  uuid;
+  v_now timestamptz := clock_timestamp();
 begin
   perform ops.lock_api_keys();
   if exists (select from ops.live_api_keys(p_name)) then
     raise exception 'the client has a live key' using errcode = '23505', constraint = 'api_key_name';
   end if;
   insert into public.api_key (organization_id, name, key_hash, role, scopes, created_by, created_at, expires_at)
-  values (ops.current_organization(), p_name, p_key_hash, p_role, p_scopes, ops.current_actor(), clock_timestamp(),
-          clock_timestamp() + p_lifetime)
+  values (ops.current_organization(), p_name, p_key_hash, p_role, p_scopes, ops.current_actor(), v_now, v_now + p_lifetime)
   returning id into v_id;
   perform ops.audit('api_key.create', v_id::text, 'done', jsonb_build_object('name', p_name, 'role', p_role, 'scopes', p_scopes));
   return v_id;
@@ -185,6 +185,7 @@ as $$
 declare
   v_old public.api_key;
   v_id  uuid;
+  v_now timestamptz := clock_timestamp();
 begin
   perform ops.lock_api_keys();
   select * into v_old from public.api_key k where k.id = p_id and k.organization_id = ops.current_organization();
@@ -196,10 +197,9 @@ begin
     raise exception 'the client has two live keys' using errcode = '23505', constraint = 'api_key_rotation';
   end if;
   insert into public.api_key (organization_id, name, key_hash, role, scopes, created_by, created_at, expires_at)
-  values (v_old.organization_id, v_old.name, p_key_hash, v_old.role, v_old.scopes, ops.current_actor(), clock_timestamp(),
-          clock_timestamp() + p_lifetime)
+  values (v_old.organization_id, v_old.name, p_key_hash, v_old.role, v_old.scopes, ops.current_actor(), v_now, v_now + p_lifetime)
   returning id into v_id;
-  update public.api_key set expires_at = least(expires_at, clock_timestamp() + p_overlap) where id = p_id;
+  update public.api_key set expires_at = least(expires_at, v_now + p_overlap) where id = p_id;
   perform ops.audit('api_key.rotate', p_id::text, 'done', jsonb_build_object('name', v_old.name, 'successor', v_id));
   return v_id;
 end $$;

@@ -120,7 +120,7 @@ async function send({ method, path, headers, body }: FuzzRequest): Promise<FuzzA
 }
 
 const DOMAIN_CODES =
-  /^(?:job_not_found|job_not_cancellable|job_not_retryable|unique_key_taken|job_type_unknown|payload_invalid)$/;
+  /^(?:job_not_found|job_not_cancellable|job_not_retryable|unique_key_taken|api_key_not_found|job_type_unknown|payload_invalid)$/;
 
 function count({ headers, path }: FuzzRequest, { status, text, headers: answered }: FuzzAnswer): void {
   sent += 1;
@@ -133,9 +133,9 @@ function count({ headers, path }: FuzzRequest, { status, text, headers: answered
 }
 
 function noteQueued(operation: Operation | undefined, { status, text }: FuzzAnswer): void {
-  if (status !== 201) return;
+  if (status !== 201 || !operation?.id.startsWith('queueJob')) return;
   const body = JSON.parse(text) as JobBody & { jobs?: JobBody[] };
-  for (const { id } of operation?.id === 'queueJobs' ? (body.jobs ?? []) : [body]) queued.add(id);
+  for (const { id } of operation.id === 'queueJobs' ? (body.jobs ?? []) : [body]) queued.add(id);
 }
 
 /** Sends requests one after the other, until one of them has an answer with a fault. */

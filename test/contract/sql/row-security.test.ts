@@ -13,6 +13,15 @@ for (const name of NAMES) {
   await owner`select ops.issue_api_key(${ids[name]}, 'key', ${hashes[name]}, '1 day', 'viewer')`;
 }
 
+const found = async (hash: Buffer) =>
+  await api<{ organization_id: string }>`select * from ops.authenticate_api_key(${hash})`;
+
+const countIn = async (view: string, organization: string): Promise<number> => {
+  const { sql, run } = await session('api');
+  await sql`select set_config('ops.organization_id', ${organization}, false)`;
+  return ((await run(`select from ${view}`)) as { rowCount: number }).rowCount;
+};
+
 /** From the catalogue, so that a new table is among them by itself. */
 const tables = await owner<{ name: string; enabled: boolean; forced: boolean; organization: string | null }>`
   select format('%I.%I', n.nspname, c.relname) as name, c.relrowsecurity as enabled, c.relforcerowsecurity as forced,
@@ -65,10 +74,8 @@ describe.for(tables)('[SEC-11] the owner in $name', ({ name, organization }) => 
   });
 });
 
-describe('[SEC-11] a capability is for one row and one statement', () => {
+describe('[SEC-11] what one knows is enough for one row in one statement', () => {
   it('a hash finds its key and no other', async () => {
-    const found = async (hash: Buffer) =>
-      await api<{ organization_id: string }>`select * from ops.authenticate_api_key(${hash})`;
     expect(await found(hashes.acme)).toMatchObject([{ organization_id: ids['acme'] }]);
     expect(await found(hashes.stranger)).toMatchObject([{ organization_id: ids['stranger'] }]);
     expect(await found(randomBytes(32))).toEqual([]);
@@ -95,7 +102,7 @@ describe('[SEC-11] a capability is for one row and one statement', () => {
     expect(await sql`select from ops.api_keys`).toEqual([]);
   });
 
-  it('it stamps no key under another organisation', async () => {
+  it('stamps no key under another organisation', async () => {
     const { key_id } = only(
       await api<{ key_id: string }>`select key_id from ops.authenticate_api_key(${hashes.stranger})`,
     );
@@ -106,23 +113,15 @@ describe('[SEC-11] a capability is for one row and one statement', () => {
   });
 });
 
-it('[SEC-11] the views of ops show nothing without an organisation, and nothing of another one', async () => {
+describe('[SEC-11] the views of ops show', async () => {
   await as('api', { organization_id: ids['stranger'] ?? '', trace_id: 'a'.repeat(32) })`
     select ops.queue_job('row-security', '{}'), ops.pause_queue('row-security')`;
   const views = await owner<{ name: string }>`
     select format('%I.%I', table_schema, table_name) as name from information_schema.views
      where table_schema = 'ops' and table_name not in ('workers', 'job_now')`;
-  expect(views.length).toBeGreaterThan(4);
-  const { run } = await session('api');
-  for (const { name } of views) {
-    for (const organization of ['', ids['acme'] ?? '', ids['stranger'] ?? '']) {
-      await run(`set ops.organization_id = '${organization}'`);
-      const { rows } = (await run(`select count(*)::integer as n from ${name}`)) as { rows: { n: number }[] };
-      const own = ['ops.api_keys', 'ops.organizations', 'ops.audit'].includes(name);
-      const expected =
-        organization === '' ? 0 : organization === ids['acme'] && !own ? 0 : expect.any(Number);
-      expect({ name, organization, n: rows[0]?.n }).toEqual({ name, organization, n: expected });
-      if (organization === ids['stranger']) expect(rows[0]?.n, name).toBeGreaterThan(0);
-    }
-  }
+  it.for(views)('nothing of $name without an organisation or to another one', async ({ name }) => {
+    expect(await countIn(name, ids['stranger'] ?? '')).toBeGreaterThan(0);
+    expect(await countIn(name, '')).toBe(0);
+    expect(await countIn(name, randomUUID())).toBe(0);
+  });
 });
