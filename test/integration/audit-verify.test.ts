@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { hash } from 'node:crypto';
+import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
 import { postgresAuditTrail } from '#src/adapters/outbound/postgres/audit-trail.ts';
@@ -33,7 +36,10 @@ const [FIRST = '', SECOND = '', , LAST = ''] = hashes;
 
 const verify = async (anchor?: string): Promise<Verification> =>
   await verifyAuditLog(
-    postgresAuditTrail(async ({ text, values }) => await rowsOf(text, values)),
+    {
+      trail: postgresAuditTrail(async ({ text, values }) => await rowsOf(text, values)),
+      sha256: (text) => hash('sha256', text),
+    },
     anchor,
   );
 
@@ -262,6 +268,22 @@ describe('`dragonfly audit`', () => {
     expect(JSON.parse((error as Error).message)).toMatchObject({
       ok: false,
       faults: [{ kind: 'anchor_missing', seal: null, entries: [] }],
+    });
+  });
+
+  it('ends with 0 or 1, its report on the standard output', async () => {
+    const report = async (anchor: string) =>
+      await promisify(execFile)(process.execPath, ['src/main.ts', 'audit', 'verify', '--expect', anchor], {
+        env: environment,
+      });
+    expect(await report(FIRST)).toEqual({
+      stdout: expect.stringContaining('is what was sealed'),
+      stderr: '',
+    });
+    await expect(report('0'.repeat(64))).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('anchor_missing'),
+      stderr: '',
     });
   });
 

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { expect, it } from 'vitest';
@@ -25,9 +26,10 @@ const verify = async (): Promise<Verification> => {
   const client = new Client({ connectionString: urls.owner });
   await client.connect();
   try {
-    return await verifyAuditLog(
-      postgresAuditTrail(async ({ text, values }) => (await client.query(text, [...values])).rows),
+    const trail = postgresAuditTrail(
+      async ({ text, values }) => (await client.query(text, [...values])).rows,
     );
+    return await verifyAuditLog({ trail, sha256: (text) => hash('sha256', text) });
   } finally {
     await client.end();
   }
