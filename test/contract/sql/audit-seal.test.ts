@@ -106,7 +106,7 @@ it('[DATA-7] eight writers with open transactions and two sealers: every entry i
   await sealAll();
   const before = await head();
   const kept: string[] = [];
-  let writing = true;
+  const writing = new AbortController();
 
   async function write(writer: number): Promise<void> {
     const connection = await session('api');
@@ -124,7 +124,7 @@ it('[DATA-7] eight writers with open transactions and two sealers: every entry i
   }
   async function sealMeanwhile(): Promise<void> {
     const connection = await session('worker');
-    while (writing) {
+    while (!writing.signal.aborted) {
       await connection.sql`select ops.seal_audit_log(7)`;
       await sleep(1);
     }
@@ -135,7 +135,7 @@ it('[DATA-7] eight writers with open transactions and two sealers: every entry i
       await write(writer);
     }),
   );
-  writing = false;
+  writing.abort();
   await Promise.all(sealers);
   await sealAll();
   const sealed = (await sealedTargets(before)).flat();
@@ -143,10 +143,10 @@ it('[DATA-7] eight writers with open transactions and two sealers: every entry i
   expect(await verify()).toMatchObject({ faults: [] });
 });
 
+const age = async (): Promise<unknown> => (await worker`select ops.audit_unsealed_age() as age`)[0]?.['age'];
+
 it('[OBS-4] ops.audit_unsealed_age is that of the oldest entry without a seal', async () => {
   await sealAll();
-  const age = async (): Promise<unknown> =>
-    (await worker`select ops.audit_unsealed_age() as age`)[0]?.['age'];
   expect(await age()).toBe(0);
   await owner`
     with entry as (

@@ -1,11 +1,11 @@
-import fc from 'fast-check';
+import { array, assert, bigInt, property } from 'fast-check';
 import { expect, it } from 'vitest';
 import { createIdSet } from '#src/application/audit/id-set.ts';
 
 it('is a set, in whatever order ids come', () => {
-  const ids = fc.array(fc.bigInt({ min: -20n, max: 20n }), { maxLength: 60 });
-  fc.assert(
-    fc.property(ids, (added) => {
+  const ids = array(bigInt({ min: -20n, max: 20n }), { maxLength: 60 });
+  assert(
+    property(ids, (added) => {
       const expected = new Set<bigint>();
       const set = createIdSet();
       for (const id of added) {
