@@ -51,16 +51,18 @@ alter table ops.audit_seal enable always trigger append_only;
 create function ops.audit(
   p_action text, p_target text, p_outcome text, p_detail jsonb default '{}', p_organization_id uuid default null
 ) returns void
-language sql security definer set search_path = pg_catalog, pg_temp
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
-  with entry as (
-    insert into ops.audit_log (at, organization_id, actor, action, target, outcome, trace_id, detail)
-    values (clock_timestamp(), coalesce(p_organization_id, ops.current_organization()),
-            left(coalesce(ops.current_actor(), 'role:' || session_user), 200), p_action, p_target, p_outcome,
-            left(ops.current_trace(), 100), p_detail)
-    returning id)
-  insert into ops.audit_unsealed (id) select id from entry;
-$$;
+declare
+  v_id bigint;
+begin
+  insert into ops.audit_log (at, organization_id, actor, action, target, outcome, trace_id, detail)
+  values (clock_timestamp(), coalesce(p_organization_id, ops.current_organization()),
+          left(coalesce(ops.current_actor(), 'role:' || session_user), 200), p_action, p_target, p_outcome,
+          left(ops.current_trace(), 100), p_detail)
+  returning id into v_id;
+  insert into ops.audit_unsealed (id) values (v_id);
+end $$;
 
 -- Of an act that can be repeated, or is on many: by how much it changed.
 create function ops.audit_outcome(p_changed bigint) returns text

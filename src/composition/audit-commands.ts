@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { newestEntries, postgresAuditTrail } from '#src/adapters/outbound/postgres/audit-trail.ts';
 import { query } from '#src/adapters/outbound/postgres/pool.ts';
 import { withPool } from '#src/adapters/outbound/postgres/with-pool.ts';
@@ -23,14 +24,10 @@ export const audit: Command = async ([action, ...args], environment) => {
 async function verify(args: string[], environment: Environment): Promise<string> {
   const { expect, json } = parse(USAGE, args, { expect: { type: 'string' }, json: { type: 'boolean' } });
   if (expect !== undefined && !/^[0-9a-f]{64}$/.test(expect)) throw new UsageError(USAGE);
-  const found = await asOwner(
-    environment,
-    async (pool) =>
-      await verifyAuditLog(
-        postgresAuditTrail((statement) => query(pool, statement)),
-        expect,
-      ),
-  );
+  const found = await asOwner(environment, async (pool) => {
+    const trail = postgresAuditTrail((statement) => query(pool, statement));
+    return await verifyAuditLog({ trail, sha256: (text) => hash('sha256', text) }, expect);
+  });
   const text = json ? toJson(found) : toText(found);
   if (found.faults.length > 0) throw new FailedCheck(text);
   return text;

@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { hash } from 'node:crypto';
+import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
 import { postgresAuditTrail } from '#src/adapters/outbound/postgres/audit-trail.ts';
@@ -33,7 +36,10 @@ const [FIRST = '', SECOND = '', , LAST = ''] = hashes;
 
 const verify = async (anchor?: string): Promise<Verification> =>
   await verifyAuditLog(
-    postgresAuditTrail(async ({ text, values }) => await rowsOf(text, values)),
+    {
+      trail: postgresAuditTrail(async ({ text, values }) => await rowsOf(text, values)),
+      sha256: (text) => hash('sha256', text),
+    },
     anchor,
   );
 
@@ -90,9 +96,8 @@ describe('[DATA-7] an edit is found, with its seal and entry', () => {
     `hash = sha256('x')`,
     `previous_hash = sha256('x')`,
   ])('of a seal: set %s', async (change) => {
-    const [fault] = (await tampered([`update ops.audit_seal set ${change} where seq = 2`])).filter(
-      ({ kind }) => kind === 'seal_changed',
-    );
+    const faults = await tampered([`update ops.audit_seal set ${change} where seq = 2`]);
+    const fault = faults.find(({ kind }) => kind === 'seal_changed');
     expect(fault).toEqual({ kind: 'seal_changed', seal: 2n, entries: [4n, 5n, 6n] });
   });
 
@@ -239,6 +244,11 @@ describe('`dragonfly audit`', () => {
   const run = async (line: string): Promise<string> =>
     (await commands['audit']?.(line.split(' '), environment)) ?? '';
 
+  const report = async (anchor: string) =>
+    await promisify(execFile)(process.execPath, ['src/main.ts', 'audit', 'verify', '--expect', anchor], {
+      env: environment,
+    });
+
   it('verify says what it has seen, also as JSON', async () => {
     expect(await run('verify')).toBe(
       `The audit log is what was sealed: 12 entries in 4 seals.\nLast hash: ${LAST}`,
@@ -262,6 +272,18 @@ describe('`dragonfly audit`', () => {
     expect(JSON.parse((error as Error).message)).toMatchObject({
       ok: false,
       faults: [{ kind: 'anchor_missing', seal: null, entries: [] }],
+    });
+  });
+
+  it('ends with 0 or 1, its report on the standard output', async () => {
+    expect(await report(FIRST)).toEqual({
+      stdout: expect.stringContaining('is what was sealed'),
+      stderr: '',
+    });
+    await expect(report('0'.repeat(64))).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('anchor_missing'),
+      stderr: '',
     });
   });
 

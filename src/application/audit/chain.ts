@@ -17,16 +17,16 @@ export interface Seal {
   readonly hash: string;
 }
 
-/** SHA-256 in hex of the fields as the database joins them when it seals. */
-export const digestOfEntry = async ({ fields }: StoredEntry): Promise<string> => await digest(fields);
+/** Of the UTF-8 of a text, in hex. */
+export type Sha256 = (text: string) => string;
 
-export const hashOfSeal = async ({ seq, sealedAt, previousHash, digests }: Seal): Promise<string> =>
-  await digest([String(seq), sealedAt, previousHash, ...digests]);
+/** What is hashed of an entry. */
+export const textOfEntry = ({ fields }: StoredEntry): string => textOf(fields);
+
+/** What is hashed of a seal. */
+export const textOfSeal = ({ seq, sealedAt, previousHash, digests }: Seal): string =>
+  textOf([String(seq), sealedAt, previousHash, ...digests]);
 
 /** Each field with its length in bytes of UTF-8, or a hyphen for null: no two lists of fields give the same text. */
-async function digest(fields: readonly (string | null)[]): Promise<string> {
-  const text = fields
-    .map((field) => (field === null ? '-' : `${Buffer.byteLength(field)}:${field}`))
-    .join('');
-  return Buffer.from(await crypto.subtle.digest('SHA-256', Buffer.from(text))).toString('hex');
-}
+const textOf = (fields: readonly (string | null)[]): string =>
+  fields.map((field) => (field === null ? '-' : `${Buffer.byteLength(field)}:${field}`)).join('');

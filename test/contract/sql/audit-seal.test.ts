@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { expect, it } from 'vitest';
@@ -25,9 +26,10 @@ const verify = async (): Promise<Verification> => {
   const client = new Client({ connectionString: urls.owner });
   await client.connect();
   try {
-    return await verifyAuditLog(
-      postgresAuditTrail(async ({ text, values }) => (await client.query(text, [...values])).rows),
+    const trail = postgresAuditTrail(
+      async ({ text, values }) => (await client.query(text, [...values])).rows,
     );
+    return await verifyAuditLog({ trail, sha256: (text) => hash('sha256', text) });
   } finally {
     await client.end();
   }
@@ -104,7 +106,7 @@ it('[DATA-7] eight writers with open transactions and two sealers: every entry i
   await sealAll();
   const before = await head();
   const kept: string[] = [];
-  let writing = true;
+  const writing = new AbortController();
 
   async function write(writer: number): Promise<void> {
     const connection = await session('api');
@@ -122,7 +124,7 @@ it('[DATA-7] eight writers with open transactions and two sealers: every entry i
   }
   async function sealMeanwhile(): Promise<void> {
     const connection = await session('worker');
-    while (writing) {
+    while (!writing.signal.aborted) {
       await connection.sql`select ops.seal_audit_log(7)`;
       await sleep(1);
     }
@@ -133,7 +135,7 @@ it('[DATA-7] eight writers with open transactions and two sealers: every entry i
       await write(writer);
     }),
   );
-  writing = false;
+  writing.abort();
   await Promise.all(sealers);
   await sealAll();
   const sealed = (await sealedTargets(before)).flat();
@@ -141,10 +143,10 @@ it('[DATA-7] eight writers with open transactions and two sealers: every entry i
   expect(await verify()).toMatchObject({ faults: [] });
 });
 
+const age = async (): Promise<unknown> => (await worker`select ops.audit_unsealed_age() as age`)[0]?.['age'];
+
 it('[OBS-4] ops.audit_unsealed_age is that of the oldest entry without a seal', async () => {
   await sealAll();
-  const age = async (): Promise<unknown> =>
-    (await worker`select ops.audit_unsealed_age() as age`)[0]?.['age'];
   expect(await age()).toBe(0);
   await owner`
     with entry as (

@@ -138,19 +138,19 @@ describe('[DATA-7] act and record are one transaction', () => {
 });
 
 describe('[DATA-7] an entry is never changed', () => {
-  it.for(['audit_log', 'audit_seal'])('ops.%s refuses it, also from its owner', async (table) => {
+  it.for([
+    ['audit_log', 'at'],
+    ['audit_seal', 'hash'],
+  ])('ops.%s refuses it, also from its owner', async ([table, column]) => {
     await owner`select ops.audit('test.append', 'only', 'done')`;
     await owner`select ops.seal_audit_log(1000)`;
     const { run } = await session('owner');
     for (const statement of [
-      `update ops.${table} set hash = hash`.replace(
-        'hash = hash',
-        table === 'audit_log' ? 'at = at' : 'hash = hash',
-      ),
+      `update ops.${table} set ${column} = ${column}`,
       `delete from ops.${table}`,
       `truncate ops.${table}`,
     ]) {
-      await expect(run(statement), statement).rejects.toMatchObject({
+      await expect(run(statement)).rejects.toMatchObject({
         code: '42501',
         message: `ops.${table} is append-only`,
       });

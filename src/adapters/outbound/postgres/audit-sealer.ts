@@ -97,6 +97,6 @@ export function auditSealer({ pool, metrics, onSeal, onFailure, onRecovery }: Se
 
 async function next(pool: Pool): Promise<NewSeal | undefined> {
   const [row] = await query(pool, SEAL);
-  if (row?.['seq'] == null) return undefined;
+  if (!row || row['seq'] === null) return undefined;
   return { seq: Number(row['seq']), entries: row['entries'] as number, hash: row['hash'] as string };
 }

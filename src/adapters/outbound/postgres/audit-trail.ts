@@ -57,6 +57,19 @@ const toSeal = (row: Row): Seal => ({
   hash: row['hash'] as string,
 });
 
+/** As an operator of the platform sees it. */
+export interface ListedEntry {
+  readonly id: string;
+  readonly at: string;
+  readonly organization_id: string | null;
+  readonly actor: string;
+  readonly action: string;
+  readonly target: string | null;
+  readonly outcome: string;
+  readonly trace_id: string | null;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
 const COLUMNS = 'id, at, organization_id, actor, action, target, outcome, trace_id, detail';
 
 /** The newest entries, of all organisations and of none, or of one. As the owner of the tables. */
@@ -64,8 +77,8 @@ export async function newestEntries(
   pool: Pool,
   organizationId: string | undefined,
   limit: number,
-): Promise<Row[]> {
-  return await query(
+): Promise<ListedEntry[]> {
+  const rows = await query(
     pool,
     organizationId === undefined
       ? { text: `select ${COLUMNS} from ops.audit_log order by id desc limit $1`, values: [limit] }
@@ -74,4 +87,5 @@ export async function newestEntries(
           values: [limit, organizationId],
         },
   );
+  return rows as unknown as ListedEntry[];
 }
