@@ -1,6 +1,7 @@
 import { buildApp } from '#src/adapters/inbound/http/app.ts';
 import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
 import { makeReadiness } from '#src/application/health/readiness.ts';
+import { makeIdempotency } from '#src/application/idempotency/idempotency.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
 import { queueUseCases } from '#src/application/queue/use-cases.ts';
 import { noTracing } from '#src/application/tracing.ts';
@@ -26,6 +27,7 @@ export async function renderOpenApi(): Promise<string> {
         store: postgresQueueStore,
         registry: jobRegistry,
       }),
+      idempotency: makeIdempotency({ claim: offline }),
       authenticate: Object.assign(offline, { known: () => undefined }),
       readiness: makeReadiness({ checks: [], timeoutMs: 1, onChange: () => {} }),
       tracing: noTracing,

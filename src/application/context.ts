@@ -1,7 +1,10 @@
 import type { Principal } from '#src/domain/access/principal.ts';
+import type { OpenTransaction } from './transactions.ts';
 
 /** What goes with every use case into logs, SQL and jobs. */
 export interface RequestContext extends Principal {
   /** 32 lower-case hex digits, as in W3C Trace Context. */
   readonly traceId: string;
+  /** Of a request that is done at most once: its effect is in it. */
+  readonly transaction?: OpenTransaction | undefined;
 }

@@ -3,12 +3,14 @@ import { buildApp } from '#src/adapters/inbound/http/app.ts';
 import { apiKeyFormat } from '#src/adapters/outbound/api-key/format.ts';
 import { postgresApiKeys } from '#src/adapters/outbound/postgres/api-keys.ts';
 import { keyUseDrops } from '#src/adapters/outbound/postgres/metrics.ts';
+import { postgresIdempotency } from '#src/adapters/outbound/postgres/idempotency.ts';
 import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
 import { postgresTransactions } from '#src/adapters/outbound/postgres/transactions.ts';
 import { redisPermits } from '#src/adapters/outbound/redis/permits.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
 import { makeKeyUse } from '#src/application/access/key-use.ts';
 import type { KnownKey } from '#src/application/access/ports.ts';
+import { makeIdempotency } from '#src/application/idempotency/idempotency.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
 import { queueUseCases } from '#src/application/queue/use-cases.ts';
 import type { Config } from '#src/config/load.ts';
@@ -59,6 +61,7 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
         store: postgresQueueStore,
         registry: jobRegistry,
       }),
+      idempotency: makeIdempotency(postgresIdempotency(pool)),
       authenticate: makeAuthenticate({
         format: apiKeyFormat,
         keys,

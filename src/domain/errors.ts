@@ -9,6 +9,9 @@ export type ErrorCode =
   | 'job_not_cancellable'
   | 'job_not_retryable'
   | 'unique_key_taken'
+  | 'idempotency_key_in_use'
+  | 'idempotency_key_reused'
+  | 'idempotency_answer_not_kept'
   | 'database_unavailable';
 
 /** One fault of the input. `pointer` is an RFC 6901 JSON pointer into the document that was sent, "" for all of it. */

@@ -4,6 +4,8 @@ import { apiKeyFormat, newApiKey } from '#src/adapters/outbound/api-key/format.t
 import { createLogger } from '#src/adapters/outbound/telemetry/logger.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
 import { makeReadiness } from '#src/application/health/readiness.ts';
+import { makeIdempotency } from '#src/application/idempotency/idempotency.ts';
+import type { Claim } from '#src/application/idempotency/ports.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
 import type { QueueStore } from '#src/application/queue/ports.ts';
 import type { RequestContext } from '#src/application/context.ts';
@@ -62,6 +64,12 @@ const STORE: QueueStore = {
   listWorkers: () => statement([]),
 };
 
+const done = (): Promise<void> => Promise.resolve();
+const CLAIMED: Claim = {
+  state: 'claimed',
+  execution: { transaction: {}, undo: done, commit: done, rollBack: done },
+};
+
 function answering(fault: unknown, onContext: Overrides['onContext']): Transactions {
   return {
     async transaction(context, work) {
@@ -89,6 +97,8 @@ interface Overrides {
   readonly fault?: unknown;
   /** Told of each use of the queue, which waits for it. */
   readonly onContext?: (context: RequestContext) => unknown;
+  /** What became of every key. */
+  readonly claim?: Claim;
   readonly logLevel?: 'debug' | 'info';
 }
 
@@ -101,6 +111,7 @@ export async function testApi({
   dependencies,
   fault,
   onContext,
+  claim = CLAIMED,
   logLevel = 'info',
 }: Overrides = {}): Promise<TestApi> {
   const lines: string[] = [];
@@ -121,6 +132,7 @@ export async function testApi({
         store: STORE,
         registry: jobRegistry,
       }),
+      idempotency: makeIdempotency({ claim: () => Promise.resolve(claim) }),
       authenticate: makeAuthenticate({
         format: apiKeyFormat,
         keys: {

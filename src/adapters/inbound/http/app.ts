@@ -1,5 +1,6 @@
 import type { Authenticate } from '#src/application/access/authenticate.ts';
 import type { ReadinessProbe } from '#src/application/health/readiness.ts';
+import type { Idempotency } from '#src/application/idempotency/idempotency.ts';
 import type { QueueUseCases } from '#src/application/queue/use-cases.ts';
 import type { Tracing } from '#src/application/tracing.ts';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
@@ -12,6 +13,7 @@ import { clientAddress } from './plugins/client-address.ts';
 import { cors } from './plugins/cors.ts';
 import { deprecation } from './plugins/deprecation.ts';
 import { health } from './plugins/health.ts';
+import { idempotency } from './plugins/idempotency.ts';
 import { loadShedding } from './plugins/load-shedding.ts';
 import { metrics } from './plugins/metrics.ts';
 import { notFound } from './plugins/not-found.ts';
@@ -37,6 +39,7 @@ export interface HttpOptions {
 
 export interface HttpDependencies {
   readonly queue: QueueUseCases;
+  readonly idempotency: Idempotency;
   readonly authenticate: Authenticate;
   readonly readiness: ReadinessProbe;
   readonly tracing: Tracing;
@@ -79,6 +82,10 @@ export async function buildApp(
     await api.register(routePolicy);
     await api.register(acceptable);
     await api.register(deprecation);
+    await api.register(idempotency, {
+      idempotency: dependencies.idempotency,
+      registry: dependencies.registry,
+    });
     await api.register(notFound);
     if (options.docs) await api.register((await import('./plugins/docs.ts')).docs);
     await api.register(v1, { prefix: '/v1', queue: dependencies.queue });
