@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { callbackify } from 'node:util';
 import type { Idempotency } from '#src/application/idempotency/idempotency.ts';
 import type { Answer, Execution } from '#src/application/idempotency/ports.ts';
 import type {
@@ -65,68 +66,64 @@ export const idempotency = fp<Options>(
     const counts = { executed: 0, replayed: 0, refused: 0, failed: 0 };
     tally(registry, OUTCOMES, counts);
 
-    /** @returns whether the handler is to run */
-    async function start(keyed: Keyed, request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
+    /** @returns whether there is something to do */
+    const start = callbackify(async (keyed: Keyed, request: FastifyRequest, reply: FastifyReply) => {
       const begun = await begin(contextOf(request), {
-        operation: `${request.method} ${pathOf(request)}`,
+        operation: `${request.method} ${request.url.split('?', 1)[0]}`,
         key: keyed.key,
         fingerprint: fingerprintOf(request, keyed.body),
+      }).catch((error: unknown) => {
+        counts[isRefusal(error) ? 'refused' : 'failed'] += 1;
+        throw error;
       });
       if ('answer' in begun) {
+        counts.replayed += 1;
         replay(begun.answer, reply);
         return false;
       }
       const { execution } = begun;
       keyed.execution = execution;
       keyed.headersBefore = reply.getHeaders();
-      // Nobody is there to answer, so nothing is to be done: whoever asks again finds the key free.
+      // Nobody is there any more to be answered: whoever asks again finds the key free.
       reply.raw.once('close', () => void execution.rollBack());
       if (reply.raw.destroyed) await execution.rollBack();
       return true;
-    }
+    });
 
-    const onPreHandler: preHandlerHookHandler = (request, reply, next) => {
-      const { keyed } = request;
-      if (!keyed) {
-        next();
-        return;
-      }
-      start(keyed, request, reply).then(
-        (isToRun) => {
-          if (isToRun) next();
-          else counts.replayed += 1;
-        },
-        (error: Error) => {
-          const isRefusal = error instanceof DomainError && error.code !== 'database_unavailable';
-          counts[isRefusal ? 'refused' : 'failed'] += 1;
-          next(error);
-        },
-      );
-    };
-
-    const onSend: onSendHookHandler = (request, reply, payload, next) => {
-      const { keyed } = request;
-      if (!keyed?.execution || keyed.isAnswered) {
-        next(null, payload);
-        return;
-      }
-      keyed.isAnswered = true;
-      const headers = changedHeaders(keyed.headersBefore, reply);
-      const body = typeof payload === 'string' ? payload : undefined;
-      const { secretAnswer = false } = request.routeOptions.config;
-      const isText = body !== undefined || payload === undefined || payload === null;
-      const mayKeep = isText && !(secretAnswer && reply.statusCode < 400);
-      end(keyed.execution, { status: reply.statusCode, headers, body }, mayKeep).then(
-        () => {
+    /** @returns the body of the answer */
+    const finish = callbackify(
+      async (execution: Execution, request: FastifyRequest, reply: FastifyReply, payload: unknown) => {
+        const headers = changedHeaders(request.keyed?.headersBefore, reply);
+        const body = typeof payload === 'string' ? payload : undefined;
+        try {
+          const mayKeep = isTextOrNothing(payload) && !holdsSecret(request, reply);
+          await end(execution, { status: reply.statusCode, headers, body }, mayKeep);
           counts[reply.statusCode < 500 ? 'executed' : 'failed'] += 1;
-          next(null, payload);
-        },
-        (error: unknown) => {
+          return payload;
+        } catch (error) {
           counts.failed += 1;
           for (const name of Object.keys(headers)) reply.removeHeader(name);
-          next(null, becomeProblem(error, request, reply));
-        },
-      );
+          return becomeProblem(error, request, reply);
+        }
+      },
+    );
+
+    const onPreHandler: preHandlerHookHandler = (request, reply, next) => {
+      if (!request.keyed) next();
+      else {
+        start(request.keyed, request, reply, (error, isToDo) => {
+          if (error) next(error);
+          else if (isToDo) next();
+        });
+      }
+    };
+    const onSend: onSendHookHandler = (request, reply, payload, next) => {
+      const { keyed } = request;
+      if (!keyed?.execution || keyed.isAnswered) next(null, payload);
+      else {
+        keyed.isAnswered = true;
+        finish(keyed.execution, request, reply, payload, next);
+      }
     };
 
     app.decorateRequest('keyed', null);
@@ -138,7 +135,7 @@ export const idempotency = fp<Options>(
     });
     done();
   },
-  { name: 'idempotency', dependencies: ['problem-details', 'route-policy'] },
+  { name: 'idempotency', dependencies: ['problem-details'] },
 );
 
 export const takesKey = ({ method, config }: RouteOptions): boolean =>
@@ -154,12 +151,19 @@ const readKey: preValidationHookHandler = (request, _reply, next) => {
   }
 };
 
-const pathOf = ({ url }: FastifyRequest): string => url.split('?', 1)[0] ?? '';
-
 const fingerprintOf = ({ method, url }: FastifyRequest, body: unknown): string =>
   createHash('sha256')
     .update(JSON.stringify([method, url, body]))
     .digest('hex');
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof DomainError && error.code !== 'database_unavailable';
+
+const isTextOrNothing = (payload: unknown): boolean =>
+  typeof payload === 'string' || payload === undefined || payload === null;
+
+const holdsSecret = ({ routeOptions }: FastifyRequest, { statusCode }: FastifyReply): boolean =>
+  routeOptions.config.secretAnswer === true && statusCode < 400;
 
 function replay({ status, headers, body }: Answer, reply: FastifyReply): void {
   reply.code(status).headers(headers).header(REPLAYED_HEADER, 'true').send(body);
