@@ -1,5 +1,11 @@
 import type { Principal } from '#src/domain/access/principal.ts';
-import type { OpenTransaction } from './transactions.ts';
+
+declare const open: unique symbol;
+
+/** A transaction that somebody else began and ends. */
+export interface OpenTransaction {
+  readonly [open]?: never;
+}
 
 /** What goes with every use case into logs, SQL and jobs. */
 export interface RequestContext extends Principal {

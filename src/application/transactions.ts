@@ -11,13 +11,6 @@ export type Run = <T>(statement: Statement<T>) => Promise<T>;
 
 export type Work<T> = Statement<T> | ((run: Run) => Promise<T>);
 
-declare const open: unique symbol;
-
-/** A transaction that somebody else began and ends; a value that goes with a context. */
-export interface OpenTransaction {
-  readonly [open]?: never;
-}
-
 export interface Transactions {
   /**
    * Runs `work` in one transaction that carries the context's trace id, organisation and actor: a single statement in

@@ -1,5 +1,4 @@
-import type { RequestContext } from '../context.ts';
-import type { OpenTransaction } from '../transactions.ts';
+import type { OpenTransaction, RequestContext } from '../context.ts';
 
 /** What a client wants done at most once. Its key belongs to the principal and to the operation. */
 export interface KeyedRequest {

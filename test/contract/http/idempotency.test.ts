@@ -267,7 +267,7 @@ it('[API-5] an answer that is too large to keep is not replayed, and what was as
     select job_id as id, lease_token as token from ops.claim_jobs('{webhook.deliver}', 1000, 30, 'test')`;
   expect(claimed).toHaveLength(1000);
   await worker`
-    select ops.complete_jobs(array_agg(id), array_agg(token), array_agg('failed'::text), array_agg(repeat('x', 2000)), array_agg(3600::float8))
+    select ops.complete_jobs(array_agg(id), array_agg(token), array_agg('pending'::text), array_agg(repeat('x', 2000)), array_agg(3600::float8))
       from unnest(${claimed.map(({ id }) => id)}::uuid[], ${claimed.map(({ token }) => token)}::bigint[]) claimed (id, token)`;
   const key = randomUUID();
   const first = await post(key, { client, path: '/v1/jobs/batch', body: { jobs } });

@@ -1,5 +1,4 @@
-import type { RequestContext } from '#src/application/context.ts';
-import type { OpenTransaction } from '#src/application/transactions.ts';
+import type { OpenTransaction, RequestContext } from '#src/application/context.ts';
 import type { Pool } from 'pg';
 import { translateError } from './errors.ts';
 import { type Row, type SqlQuery, openSession } from './pool.ts';

@@ -1,5 +1,5 @@
-import type { RequestContext } from '#src/application/context.ts';
-import type { OpenTransaction, Run, Transactions, Work } from '#src/application/transactions.ts';
+import type { OpenTransaction, RequestContext } from '#src/application/context.ts';
+import type { Run, Transactions, Work } from '#src/application/transactions.ts';
 import type { Pool } from 'pg';
 import { type PgTransaction, openTransaction } from './open-transaction.ts';
 import { type SqlQuery, query } from './pool.ts';
