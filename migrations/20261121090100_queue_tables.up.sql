@@ -346,6 +346,13 @@ begin
     end;
   end loop;
 
+  delete from ops.idempotency_key i where i.scope in (
+    select k.scope from ops.idempotency_key k where k.expires_at <= now() order by k.expires_at limit 1000 for update skip locked);
+  get diagnostics v_count = row_count;
+  if v_count > 0 then
+    return v_count || ' idempotency keys deleted';
+  end if;
+
   with old as (
     delete from ops.job_rest j where j.id in (
       select k.id from ops.job_rest k

@@ -7,6 +7,7 @@ import { apiKeyUseCases } from '#src/application/access/api-keys.ts';
 import { decide } from '#src/application/access/decide.ts';
 import { auditUseCases } from '#src/application/audit/use-cases.ts';
 import { makeReadiness } from '#src/application/health/readiness.ts';
+import { makeIdempotency } from '#src/application/idempotency/idempotency.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
 import { queueUseCases } from '#src/application/queue/use-cases.ts';
 import { noTracing } from '#src/application/tracing.ts';
@@ -39,6 +40,7 @@ export async function renderOpenApi(): Promise<string> {
       }),
       decide,
       audit: auditUseCases({ transactions: { transaction: offline }, store: postgresAuditStore }),
+      idempotency: makeIdempotency({ claim: offline }),
       authenticate: Object.assign(offline, { known: () => undefined }),
       readiness: makeReadiness({ checks: [], timeoutMs: 1, onChange: () => {} }),
       tracing: noTracing,

@@ -5,6 +5,7 @@ import { postgresApiKeyAdministration } from '#src/adapters/outbound/postgres/ap
 import { postgresApiKeys } from '#src/adapters/outbound/postgres/api-keys.ts';
 import { postgresAuditStore } from '#src/adapters/outbound/postgres/audit-store.ts';
 import { keyUseDrops } from '#src/adapters/outbound/postgres/metrics.ts';
+import { postgresIdempotency } from '#src/adapters/outbound/postgres/idempotency.ts';
 import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
 import { postgresTransactions } from '#src/adapters/outbound/postgres/transactions.ts';
 import { redisPermits } from '#src/adapters/outbound/redis/permits.ts';
@@ -14,6 +15,7 @@ import { decide } from '#src/application/access/decide.ts';
 import { makeKeyUse } from '#src/application/access/key-use.ts';
 import type { KnownKey } from '#src/application/access/ports.ts';
 import { auditUseCases } from '#src/application/audit/use-cases.ts';
+import { makeIdempotency } from '#src/application/idempotency/idempotency.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
 import { queueUseCases } from '#src/application/queue/use-cases.ts';
 import type { Config } from '#src/config/load.ts';
@@ -68,6 +70,7 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
       }),
       audit: auditUseCases({ transactions, store: postgresAuditStore }),
       decide,
+      idempotency: makeIdempotency(postgresIdempotency(pool)),
       authenticate: makeAuthenticate({
         format: apiKeyFormat,
         keys,

@@ -14,6 +14,9 @@ export type ErrorCode =
   | 'api_key_not_found'
   | 'api_key_name_taken'
   | 'api_key_rotating'
+  | 'idempotency_key_in_use'
+  | 'idempotency_key_reused'
+  | 'idempotency_answer_not_kept'
   | 'database_unavailable';
 
 /** One fault of the input. `pointer` is an RFC 6901 JSON pointer into the document that was sent, "" for all of it. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { JsonSchema } from './from-schema.ts';
 
 interface Parameter {
-  readonly in: 'path' | 'query';
+  readonly in: 'path' | 'query' | 'header';
   readonly name: string;
   readonly required: boolean;
   readonly schema: JsonSchema;

@@ -57,16 +57,18 @@ export function requestsFor(operation: Operation, known: Known): Arbitrary<FuzzR
       method: usually(fc.constant(operation.method), hostileMethod, 30),
       path: usually(pathOf(operation, known), hostilePath, 30),
       query: queryOf(operation, known),
+      idempotencyKey: usually(fc.constant(undefined), fc.oneof(fc.uuid(), fc.constantFrom('a', 'b', 'c'))),
       credentials: usually(fc.constant(`Bearer ${known.key}`), oddCredentials),
       headers: usually(fc.constant(NO_HEADERS), fc.array(hostileHeader, { maxLength: 4 }), 3),
       contentType: usually(fc.constant('application/json'), hostileContentType, 20),
       body: bodyOf(operation, known),
     })
-    .map(({ method, path, query, credentials, headers, contentType, body }) => ({
+    .map(({ method, path, query, idempotencyKey, credentials, headers, contentType, body }) => ({
       method,
       path: `${path}${query === '' || path.includes('?') ? '' : `?${query}`}`,
       headers: {
         ...Object.fromEntries(headers),
+        ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
         ...(credentials !== undefined && { authorization: credentials }),
         ...(body !== undefined && { 'content-type': contentType }),
       },

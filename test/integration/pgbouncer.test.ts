@@ -108,7 +108,11 @@ describeWithPgBouncer('through PgBouncer in transaction mode', database, (throug
     expect(received).toHaveLength(jobs.length);
     const listed = await client.request('GET', '/v1/jobs?status=completed&limit=100');
     expect(((await listed.json()) as { jobs: unknown[] }).jobs).toHaveLength(jobs.length);
-    await client.request('POST', `/v1/jobs/${later.id}/cancel`);
+    const once = { 'idempotency-key': 'cancel it once' };
+    for (const replayed of [null, 'true']) {
+      const cancelled = await client.request('POST', `/v1/jobs/${later.id}/cancel`, undefined, once);
+      expect([cancelled.status, cancelled.headers.get('idempotency-replayed')]).toEqual([200, replayed]);
+    }
     expect(await getJob(client, later.id)).toMatchObject({ status: 'cancelled' });
     expect((await fetch(`${service.metricsUrl}/readyz`)).status).toBe(200);
     await service.stop();

@@ -10,8 +10,10 @@ const READ = ['scan_audit', 'scan_jobs'];
 const ENQUEUE = ['frozen_since', 'queue_job', 'queue_job_idempotent', 'queue_jobs'];
 const CLIENT = [
   'authenticate_api_key',
+  'begin_idempotent',
   'cancel_job',
   'create_api_key',
+  'end_idempotent',
   'pause_queue',
   'purge_jobs',
   'queue_jobs_of_callers',

@@ -89,6 +89,14 @@ it('makes the coming days, also when jobs came before their day was made', async
   expect(rows).toEqual([]);
 });
 
+it('[API-5] deletes idempotency keys whose 24 hours are over, a thousand a step', async () => {
+  await owner`insert into ops.idempotency_key (scope, fingerprint, expires_at, status, body)
+              select sha256(n::text::bytea), '', now() - n * interval '1 second', 200, 'old' from generate_series(1, 1500) n`;
+  await owner`insert into ops.idempotency_key (scope, fingerprint, status, body) values ('fresh', '', 200, 'fresh')`;
+  expect(await maintain()).toEqual(['1000 idempotency keys deleted', '500 idempotency keys deleted']);
+  expect(await owner`select body from ops.idempotency_key`).toEqual([{ body: 'fresh' }]);
+});
+
 it('[SEC-13] refuses to keep for less than an hour with 22023', async () => {
   await expect(worker`select ops.maintain('59 minutes')`).rejects.toMatchObject({ code: '22023' });
 });

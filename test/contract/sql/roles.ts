@@ -35,8 +35,8 @@ export interface Roles extends Readonly<Record<Role, Sql>> {
 }
 
 /** The roles of a database of the calling test file's own, each as itself. */
-export async function connectRoles(): Promise<Roles> {
-  const { urls } = await testDatabase();
+export async function connectRoles(database?: TestDatabase): Promise<Roles> {
+  const { urls } = database ?? (await testDatabase());
   const ends: (() => Promise<void>)[] = [];
   afterAll(async () => {
     await Promise.all(ends.map(async (end) => await end()));

@@ -132,6 +132,18 @@ describe('[Q-1] functions beside them', () => {
     },
     { name: 'audit_unsealed_age', arguments: '', result: 'double precision' },
     {
+      name: 'begin_idempotent',
+      arguments:
+        'p_operation text, p_key text, p_fingerprint bytea, OUT state text, OUT status smallint, OUT headers json, OUT body text',
+      result: 'record',
+    },
+    {
+      name: 'end_idempotent',
+      arguments:
+        'p_operation text, p_key text, p_fingerprint bytea, p_status integer, p_headers json, p_body text',
+      result: 'void',
+    },
+    {
       name: 'queue_stats',
       arguments: '',
       result:

@@ -1,11 +1,8 @@
 import { afterAll, expect, it } from 'vitest';
 import { createPool, query } from '#src/adapters/outbound/postgres/pool.ts';
 import { postgresQueueStore as store } from '#src/adapters/outbound/postgres/queue-store.ts';
-import {
-  type SqlStatement,
-  inContext,
-  postgresTransactions,
-} from '#src/adapters/outbound/postgres/transactions.ts';
+import { type SqlStatement, inContext } from '#src/adapters/outbound/postgres/statement.ts';
+import { postgresTransactions } from '#src/adapters/outbound/postgres/transactions.ts';
 import { testDatabase } from '../../support/database.ts';
 import { tcpProxy } from '../../support/tcp-proxy.ts';
 

@@ -35,6 +35,22 @@ describe('[API-1] the committed contract', () => {
     expect(security).toEqual([]);
   });
 
+  it.for(operations.filter(({ method }) => method !== 'GET'))(
+    '[API-5] $name takes an Idempotency-Key and has its problems',
+    ({ parameters = [], responses }) => {
+      expect(parameters).toContainEqual(
+        expect.objectContaining({ in: 'header', name: 'Idempotency-Key', required: false }),
+      );
+      for (const status of ['409', '422']) {
+        const { examples } = responses[status]?.content?.['application/problem+json'] ?? {};
+        const codes = Object.keys(examples ?? {}).filter((code) => code.startsWith('idempotency_'));
+        expect(codes.length).toBeGreaterThan(0);
+      }
+      const done = Object.entries(responses).filter(([status]) => status.startsWith('2'));
+      for (const [, { headers }] of done) expect(headers).toHaveProperty('idempotency-replayed');
+    },
+  );
+
   it.for(operations.filter((operation) => !isProbe(operation)))(
     '$name needs a key and has its problems',
     ({ security, method, responses, requestBody, parameters = [] }) => {

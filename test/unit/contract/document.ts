@@ -13,7 +13,7 @@ export interface Response {
 
 interface Parameter {
   readonly name: string;
-  readonly in: 'path' | 'query';
+  readonly in: 'path' | 'query' | 'header';
   readonly example: string | number;
 }
 

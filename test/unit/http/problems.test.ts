@@ -21,6 +21,9 @@ describe('[API-3] a refusal of the domain is a problem detail', () => {
     ['job_not_cancellable', 409, 'Job cannot be cancelled'],
     ['job_not_retryable', 409, 'Job cannot be retried'],
     ['unique_key_taken', 409, 'Unique key taken'],
+    ['idempotency_key_in_use', 409, 'Idempotency key in use'],
+    ['idempotency_key_reused', 422, 'Idempotency key reused'],
+    ['idempotency_answer_not_kept', 409, 'Done already, answer not kept'],
     ['database_unavailable', 503, 'Database unavailable'],
   ])('%s is %i', async ([code, status, title]) => {
     const fields = [{ pointer: '/payload/a#b~1ü', detail: 'Wrong.' }];

@@ -9,6 +9,8 @@ import { auditUseCases } from '#src/application/audit/use-cases.ts';
 import { decide } from '#src/application/access/decide.ts';
 import type { ApiKeyAdministration } from '#src/application/access/ports.ts';
 import { makeReadiness } from '#src/application/health/readiness.ts';
+import { makeIdempotency } from '#src/application/idempotency/idempotency.ts';
+import type { Claim } from '#src/application/idempotency/ports.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
 import type { QueueStore } from '#src/application/queue/ports.ts';
 import type { RequestContext } from '#src/application/context.ts';
@@ -100,6 +102,12 @@ const API_KEY_STORE: ApiKeyAdministration = {
   organizationName: () => statement('acme'),
 };
 
+const done = (): Promise<void> => Promise.resolve();
+const CLAIMED: Claim = {
+  state: 'claimed',
+  execution: { transaction: {}, undo: done, commit: done, rollBack: done },
+};
+
 function answering(fault: unknown, onContext: Overrides['onContext']): Transactions {
   return {
     async transaction(context, work) {
@@ -128,6 +136,8 @@ interface Overrides {
   readonly fault?: unknown;
   /** Told of each use of the queue, which waits for it. */
   readonly onContext?: (context: RequestContext) => unknown;
+  /** What became of every key. */
+  readonly claim?: Claim;
   readonly logLevel?: 'debug' | 'info';
   /** Of the key; `admin` if it is not said. */
   readonly role?: Role;
@@ -142,6 +152,7 @@ export async function testApi({
   dependencies,
   fault,
   onContext,
+  claim = CLAIMED,
   logLevel = 'info',
   role = 'admin',
 }: Overrides = {}): Promise<TestApi> {
@@ -170,6 +181,7 @@ export async function testApi({
       }),
       decide,
       audit: auditUseCases({ transactions: answering(fault, onContext), store: AUDIT_STORE }),
+      idempotency: makeIdempotency({ claim: () => Promise.resolve(claim) }),
       authenticate: makeAuthenticate({
         format: apiKeyFormat,
         keys: {

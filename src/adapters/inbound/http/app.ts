@@ -3,6 +3,7 @@ import type { Authenticate } from '#src/application/access/authenticate.ts';
 import type { Decide } from '#src/application/access/decide.ts';
 import type { AuditUseCases } from '#src/application/audit/use-cases.ts';
 import type { ReadinessProbe } from '#src/application/health/readiness.ts';
+import type { Idempotency } from '#src/application/idempotency/idempotency.ts';
 import type { QueueUseCases } from '#src/application/queue/use-cases.ts';
 import type { Tracing } from '#src/application/tracing.ts';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
@@ -15,6 +16,7 @@ import { clientAddress } from './plugins/client-address.ts';
 import { cors } from './plugins/cors.ts';
 import { deprecation } from './plugins/deprecation.ts';
 import { health } from './plugins/health.ts';
+import { idempotency } from './plugins/idempotency.ts';
 import { loadShedding } from './plugins/load-shedding.ts';
 import { metrics } from './plugins/metrics.ts';
 import { notFound } from './plugins/not-found.ts';
@@ -42,6 +44,7 @@ export interface HttpDependencies {
   readonly queue: QueueUseCases;
   readonly audit: AuditUseCases;
   readonly apiKeys: ApiKeyUseCases;
+  readonly idempotency: Idempotency;
   readonly authenticate: Authenticate;
   readonly decide: Decide;
   readonly readiness: ReadinessProbe;
@@ -85,6 +88,10 @@ export async function buildApp(
     await api.register(routePolicy, { decide: dependencies.decide, registry: dependencies.registry });
     await api.register(acceptable);
     await api.register(deprecation);
+    await api.register(idempotency, {
+      idempotency: dependencies.idempotency,
+      registry: dependencies.registry,
+    });
     await api.register(notFound);
     if (options.docs) await api.register((await import('./plugins/docs.ts')).docs);
     const { queue, apiKeys, audit } = dependencies;

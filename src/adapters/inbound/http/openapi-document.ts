@@ -1,6 +1,7 @@
 import type { jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { operationExamples } from './examples/operations.ts';
 import { RECKONED_HEADERS, problemExamples } from './examples/problems.ts';
+import { REPLAYED_HEADER } from './plugins/idempotency.ts';
 import { PROBLEM_MEDIA_TYPE, PROBLEM_TYPES, type ProblemCode } from './problems/problems.ts';
 import { problem } from './schemas/problem.ts';
 
@@ -13,8 +14,12 @@ interface Content {
   content?: Record<string, Media>;
   headers?: object;
 }
+interface Parameter {
+  readonly in: string;
+}
 interface Operation {
   readonly operationId: string;
+  readonly parameters?: readonly Parameter[];
   readonly requestBody?: Content;
   readonly responses: Record<string, Content | Reference>;
   'x-problems'?: readonly ProblemCode[];
@@ -30,6 +35,7 @@ export function completeDocument(document: Document): Document {
   for (const item of Object.values(paths)) {
     for (const operation of Object.values(item as Record<string, Operation>)) {
       addExamples(operation);
+      if (operation.parameters?.some((one) => one.in === 'header')) documentReplays(operation);
       const { 'x-problems': problems = [] } = operation;
       delete operation['x-problems'];
       for (const [status, codes = []] of Object.entries(Object.groupBy(problems, statusOf))) {
@@ -51,6 +57,17 @@ function addExamples({ operationId, requestBody, responses }: Operation): void {
     const response = responses[status] as Content | undefined;
     exemplify(response, answer);
     if (response && headers) response.headers = documentHeaders(headers);
+  }
+}
+
+function documentReplays({ responses }: Operation): void {
+  for (const [status, response] of Object.entries(responses)) {
+    if (!status.startsWith('2') || '$ref' in response) continue;
+    const description = 'Of a replay only: this is what was answered when it was done.';
+    response.headers = {
+      ...response.headers,
+      [REPLAYED_HEADER]: { schema: { type: 'string', const: 'true' }, description },
+    };
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Timestamp } from '#src/domain/jobs/job.ts';
-import { type SqlStatement, inContext } from './transactions.ts';
+import { type SqlStatement, inContext } from './statement.ts';
 
 /** A fixed text: composed once, prepared once a connection. */
 export function fixed<T>(name: string, query: string, parameters: number, read: (value: unknown) => T) {

@@ -90,34 +90,36 @@ const configOf = (pool: Pool, { name, text, values }: SqlQuery): QueryConfig => 
   values: values as unknown[],
 });
 
+/** A connection of the pool, in the hands of one caller. */
 export interface Session {
   /** @throws DomainError `database_unavailable`; DatabaseError for what the statement itself did wrong */
   query(query: SqlQuery): Promise<Row[]>;
   /** Its connection failed or may still be busy. */
   readonly broken: boolean;
+  /** Gives the connection back, or closes a broken one. Once, and nothing is asked of it afterwards. */
+  close(): void;
 }
 
-/** Runs `work` with a connection of the pool. A connection that failed, or may still be busy, is not given back. */
-export async function withSession<T>(pool: Pool, work: (session: Session) => Promise<T>): Promise<T> {
+/** @throws DomainError `database_unavailable` when no connection is to be had in time */
+export async function openSession(pool: Pool): Promise<Session> {
   let broken = false;
   const failed = (error: unknown): never => {
-    broken = isConnectionError(error);
+    broken ||= isConnectionError(error);
     throw translateError(error);
   };
   const client = await pool.connect().catch(failed);
-  try {
-    return await work({
-      async query(statement) {
-        const { rows } = await client.query<Row>(configOf(pool, statement)).catch(failed);
-        return rows;
-      },
-      get broken() {
-        return broken;
-      },
-    });
-  } finally {
-    client.release(broken);
-  }
+  return {
+    async query(statement) {
+      const { rows } = await client.query<Row>(configOf(pool, statement)).catch(failed);
+      return rows;
+    },
+    get broken() {
+      return broken;
+    },
+    close() {
+      client.release(broken);
+    },
+  };
 }
 
 /**

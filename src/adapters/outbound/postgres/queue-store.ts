@@ -15,7 +15,7 @@ import { optionsOf, toElement } from './job-element.ts';
 import type { Row } from './pool.ts';
 import type { DB } from './schema.ts';
 import type { Shared } from './shared-transactions.ts';
-import { type SqlStatement, inContext } from './transactions.ts';
+import { type SqlStatement, inContext } from './statement.ts';
 
 /** Only composes text; the transactions run it. */
 const build = new Kysely<DB>({

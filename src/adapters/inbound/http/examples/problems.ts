@@ -38,6 +38,15 @@ const REFUSALS: Readonly<Record<ErrorCode, readonly [detail: string, fields?: re
   job_not_cancellable: ['The job is completed already; only an unfinished job can be cancelled.'],
   job_not_retryable: ['The job is completed; only a failed, cancelled or waiting job can be retried.'],
   unique_key_taken: ['Another unfinished job has this unique key; wait for it or cancel it.'],
+  idempotency_key_in_use: [
+    'A request with this Idempotency-Key is under way. Send it again after the seconds in Retry-After.',
+  ],
+  idempotency_key_reused: [
+    'This Idempotency-Key stands for a request with another query or body. Use a new key for another request.',
+  ],
+  idempotency_answer_not_kept: [
+    'The request was done, and its answer is not kept: it held a secret or was too large. See what became of it.',
+  ],
   database_unavailable: ['The database cannot be reached at the moment. Try again shortly.'],
 };
 

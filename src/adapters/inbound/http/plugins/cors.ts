@@ -16,8 +16,8 @@ export const cors = fp<{ origins: readonly string[] }>(
         },
         // Any that a route can have: a path has only its own. As text, because it would be joined for each request.
         methods: 'GET, HEAD, POST, PUT, PATCH, DELETE',
-        allowedHeaders: 'authorization, content-type, traceparent, x-trace-id',
-        exposedHeaders: `location, ratelimit, retry-after, ${SHA_HEADER}, x-trace-id`,
+        allowedHeaders: 'authorization, content-type, idempotency-key, traceparent, x-trace-id',
+        exposedHeaders: `idempotency-replayed, location, ratelimit, retry-after, ${SHA_HEADER}, x-trace-id`,
         maxAge: PREFLIGHT_MAX_AGE_SECONDS,
         strictPreflight: false,
       });

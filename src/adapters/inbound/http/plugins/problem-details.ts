@@ -27,6 +27,14 @@ export const problemDetails = fp(
 );
 
 function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  // A string passes by the response schemas, which are those of success.
+  reply.send(becomeProblem(error, request, reply));
+  // What the handler still says is nobody's answer: Fastify would log it, with the URL.
+  if (reply.problemCode === 'answer_timeout') reply.hijack();
+}
+
+/** Makes the reply a problem, whatever it was before. @returns its body */
+export function becomeProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): string {
   const problem = problemOf(refusalOf(error), request.id);
   const { headers } = PROBLEM_TYPES[problem.code];
   if (headers) reply.headers(headers);
@@ -34,12 +42,6 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
   if (problem.code === 'internal_error' || problem.code === 'answer_timeout') {
     request.log.error({ error, route: routeOf(request) }, 'unhandled exception');
   }
-  // A string passes by the response schemas, which are those of success.
-  reply
-    .code(problem.status)
-    .header('x-trace-id', request.id)
-    .type(PROBLEM_MEDIA_TYPE)
-    .send(JSON.stringify(problem));
-  // What the handler still says is nobody's answer: Fastify would log it, with the URL.
-  if (problem.code === 'answer_timeout') reply.hijack();
+  reply.code(problem.status).header('x-trace-id', request.id).type(`${PROBLEM_MEDIA_TYPE}; charset=utf-8`);
+  return JSON.stringify(problem);
 }

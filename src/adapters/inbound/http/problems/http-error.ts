@@ -6,6 +6,8 @@ const DETAILS = {
   route_not_found: 'There is nothing here; see the OpenAPI document for what there is.',
   method_not_allowed: 'This path does not have the method; see the Allow header for those that it has.',
   not_acceptable: 'Answers are JSON. Send `Accept: application/json`, or no Accept header at all.',
+  idempotency_key_invalid:
+    'Idempotency-Key is 1 to 255 visible ASCII characters without spaces, and is sent once.',
   request_timeout: 'The request took too long to arrive. Send it again.',
   body_too_large: 'The body is larger than this operation accepts; send less at once.',
   url_too_long: 'A part of the path is longer than any that exists.',

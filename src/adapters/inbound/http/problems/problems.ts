@@ -14,6 +14,7 @@ interface ProblemType {
 /** The one place that says how a refusal looks in HTTP (API-3). A code's meaning, `type` and status never change. */
 export const PROBLEM_TYPES: Readonly<Record<ProblemCode, ProblemType>> = {
   request_malformed: { status: 400, title: 'Malformed request' },
+  idempotency_key_invalid: { status: 400, title: 'Invalid idempotency key' },
   unauthenticated: { status: 401, title: 'Not authenticated', headers: { 'www-authenticate': 'Bearer' } },
   permission_denied: { status: 403, title: 'Permission denied' },
   privilege_escalation: { status: 403, title: 'More than your own permissions' },
@@ -28,10 +29,17 @@ export const PROBLEM_TYPES: Readonly<Record<ProblemCode, ProblemType>> = {
   job_not_cancellable: { status: 409, title: 'Job cannot be cancelled' },
   job_not_retryable: { status: 409, title: 'Job cannot be retried' },
   unique_key_taken: { status: 409, title: 'Unique key taken' },
+  idempotency_key_in_use: {
+    status: 409,
+    title: 'Idempotency key in use',
+    headers: { 'retry-after': '1' },
+  },
+  idempotency_answer_not_kept: { status: 409, title: 'Done already, answer not kept' },
   body_too_large: { status: 413, title: 'Body too large' },
   url_too_long: { status: 414, title: 'URL too long' },
   media_type_unsupported: { status: 415, title: 'Unsupported media type' },
   cursor_invalid: { status: 422, title: 'Invalid cursor' },
+  idempotency_key_reused: { status: 422, title: 'Idempotency key reused' },
   job_type_unknown: { status: 422, title: 'Unknown job type' },
   payload_invalid: { status: 422, title: 'Invalid payload' },
   validation_failed: { status: 422, title: 'Invalid request' },

@@ -11,5 +11,6 @@ export function principalOf({ principal }: FastifyRequest): Principal {
 /** What a use case needs to know of the request. */
 export function contextOf(request: FastifyRequest): RequestContext {
   const { actor, organizationId } = principalOf(request);
-  return { actor, organizationId, traceId: request.id };
+  const transaction = request.keyed?.execution?.transaction;
+  return { actor, organizationId, traceId: request.id, transaction };
 }

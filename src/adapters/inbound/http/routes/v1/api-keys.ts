@@ -37,7 +37,11 @@ export const apiKeyRoutes: Routes = (app, { apiKeys }, done) => {
     '/api-keys',
     {
       bodyLimit: SMALL_BODY_BYTES,
-      config: { permission: 'api_keys:write', refusals: ['privilege_escalation', 'api_key_name_taken'] },
+      config: {
+        permission: 'api_keys:write',
+        refusals: ['privilege_escalation', 'api_key_name_taken'],
+        secretAnswer: true,
+      },
       schema: {
         operationId: 'createApiKey',
         summary: 'Create an API key for a client',
@@ -61,6 +65,7 @@ export const apiKeyRoutes: Routes = (app, { apiKeys }, done) => {
       config: {
         permission: 'api_keys:write',
         refusals: ['privilege_escalation', 'api_key_not_found', 'api_key_rotating'],
+        secretAnswer: true,
       },
       schema: {
         operationId: 'rotateApiKey',
