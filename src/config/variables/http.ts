@@ -90,7 +90,7 @@ export const httpVariables = {
   DRAGONFLY_API_KEY_CACHE_TTL: withDefault(
     // SEC-5: never 0, which the cache reads as "for ever".
     duration('1ms', '5s'),
-    '5s',
+    '4s',
     'How long a key is remembered, and so how long a revoked one may still work.',
     api,
   ),
