@@ -13,7 +13,9 @@ const NOT_CHECKED = 77;
 
 /** `npm audit` fails when it finds something, so only its report counts. */
 const audit = (...args: readonly string[]) =>
-  advisoriesOf(spawnSync('npm', ['audit', '--json', ...args], { encoding: 'utf8', maxBuffer: 64 << 20 }).stdout);
+  advisoriesOf(
+    spawnSync('npm', ['audit', '--json', ...args], { encoding: 'utf8', maxBuffer: 64 << 20 }).stdout,
+  );
 
 const exceptions = exceptionsSchema.parse(JSON.parse(readFileSync(EXCEPTIONS, 'utf8')));
 const all = audit();

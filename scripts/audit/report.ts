@@ -43,7 +43,9 @@ export function advisoriesOf(output: string): Advisory[] | undefined {
       severity,
       title,
     }));
-  return [...new Map(advisories.map((advisory) => [`${advisory.id} ${advisory.dependency}`, advisory])).values()];
+  return [
+    ...new Map(advisories.map((advisory) => [`${advisory.id} ${advisory.dependency}`, advisory])).values(),
+  ];
 }
 
 function parsed(output: string): unknown {

@@ -15,7 +15,16 @@ const apiKeys: Rule = (text) =>
     .filter(([key]) => apiKeyFormat.isWellFormed(key))
     .map(({ 0: secret, index }) => ({ rule: 'API key of this service', index, secret }));
 
-const URL_WITH_PASSWORD = /\b[a-z][a-z\d+.-]{1,20}:\/\/(?<user>[^\s:/@'"`]{0,64}):(?<password>[^\s/@'"`]{4,128})@/dgi;
+/** Of every kind and length, encrypted ones too; a heading without a key passes. */
+const privateKeys: Rule = (text) =>
+  [
+    ...text.matchAll(
+      /-----BEGIN (?:[A-Z]+ ){0,2}PRIVATE KEY(?: BLOCK)?-----(?:\s|\\[nr]){1,4}[\w+/=:. -]{16}/g,
+    ),
+  ].map(({ 0: secret, index }) => ({ rule: 'private key', index, secret }));
+
+const URL_WITH_PASSWORD =
+  /\b[a-z][a-z\d+.-]{1,20}:\/\/(?<user>[^\s:/@'"`]{0,64}):(?<password>[^\s/@'"`]{4,128})@/dgi;
 
 /** What stands for a password: a variable, a placeholder, a word that names it. */
 const STANDS_FOR_ONE = /[$<>{}]|^(?:\*+|x+|\.+|…|password|passwort|pass|secret|changeme)$/i;
@@ -50,5 +59,5 @@ function entropy(value: string): number {
     .reduce((sum, share) => sum - share * Math.log2(share), 0);
 }
 
-/** What the rules of secretlint do not know. */
-export const ownRules: readonly Rule[] = [apiKeys, passwordsInUrls, randomValues];
+/** What the rules of secretlint do not know, or know in part. */
+export const ownRules: readonly Rule[] = [apiKeys, privateKeys, passwordsInUrls, randomValues];

@@ -10,15 +10,17 @@ export interface Finding {
   readonly secret: string;
 }
 
-/** Passwords in URLs are found by a rule of our own, for any scheme; and no comment in a file switches a rule off. */
+const idOf = (name: string): string => `@secretlint/secretlint-rule-${name}`;
+
+/** Rules of our own do more than the first three; the last would let a comment in a file switch rules off. */
 const REPLACED = new Set(
-  ['basicauth', 'database-connection-string', 'filter-comments'].map(
-    (name) => `@secretlint/secretlint-rule-${name}`,
-  ),
+  ['privatekey', 'basicauth', 'database-connection-string', 'filter-comments'].map(idOf),
 );
+const OPTIONS: Readonly<Record<string, object>> = { [idOf('aws')]: { enableIDScanRule: true } };
+
 const RULES = presetRules
   .filter(({ meta }) => !REPLACED.has(meta.id))
-  .map((rule) => ({ id: rule.meta.id, rule }));
+  .map((rule) => ({ id: rule.meta.id, rule, options: OPTIONS[rule.meta.id] ?? {} }));
 
 export async function scan(path: string, text: string): Promise<Finding[]> {
   const matches = [...ownRules.flatMap((rule) => rule(text)), ...(await presetMatches(path, text))];
