@@ -10,7 +10,12 @@ interface Workflow {
 }
 interface Job {
   readonly 'timeout-minutes': unknown;
-  readonly steps: readonly { readonly run?: string }[];
+  readonly steps: readonly Step[];
+}
+interface Step {
+  readonly run?: string;
+  readonly uses?: string;
+  readonly with?: Readonly<Record<string, unknown>>;
 }
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -35,6 +40,34 @@ describe.each(globSync('*.yml', { cwd: folder }))('the workflow %s', (file) => {
     expect(workflow.concurrency).toBeDefined();
     for (const job of Object.values(workflow.jobs)) expect(job['timeout-minutes']).toBeTypeOf('number');
   });
+});
+
+const workflows = globSync('*.yml', { cwd: folder }).map(
+  (file) => parse(readFileSync(`${folder}/${file}`, 'utf8')) as Workflow,
+);
+const steps = workflows.flatMap(({ jobs }) => Object.values(jobs)).flatMap((job) => job.steps);
+
+it.each([
+  ['secrets in the history', 'gitleaks/gitleaks-action'],
+  ['faults of the code', 'github/codeql-action/analyze'],
+  ['new dependencies', 'actions/dependency-review-action'],
+  ['the recipe of the image', 'hadolint/hadolint-action'],
+  ['the workflows', 'zizmorcore/zizmor-action'],
+])('[SEC-17] the workflows look at %s', (_, action) => {
+  expect(steps.filter(({ uses = '' }) => uses.startsWith(`${action}@`)).length).toBeGreaterThan(0);
+});
+
+it('[SEC-17] a severe vulnerability in the files, the configuration or the image fails', () => {
+  const scans = steps.filter(({ uses = '' }) => uses.startsWith('aquasecurity/trivy-action@'));
+  expect(scans.map((scan) => scan.with?.['scan-type']).toSorted()).toEqual(['config', 'fs', 'image']);
+  for (const scan of scans) {
+    expect(scan.with).toMatchObject({ severity: expect.stringContaining('CRITICAL'), 'exit-code': '1' });
+  }
+});
+
+it('[SEC-17] the workflow ci takes no silence of the registry for a dependency without advisories', () => {
+  const { env } = parse(readFileSync(`${folder}/ci.yml`, 'utf8')) as { env: unknown };
+  expect(env).toMatchObject({ REQUIRE_AUDIT: '1' });
 });
 
 it('the workflow ci runs every part of the gate, and checks nothing that the gate does not', () => {

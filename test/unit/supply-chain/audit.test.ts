@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { type Advisory, type Severity, advisoriesOf } from '../../../scripts/audit/report.ts';
+import { type Exceptions, exceptionsSchema, faults } from '../../../scripts/audit/verdict.ts';
+
+const TODAY = '2026-12-01';
+const ID = 'GHSA-aaaa-bbbb-cccc';
+
+const advisory = (severity: Severity): Advisory => ({
+  id: ID,
+  dependency: 'pack',
+  severity,
+  title: 'It leaks',
+});
+const exception = (until: string, dependency = 'pack'): Exceptions => [
+  {
+    advisory: ID,
+    dependency,
+    reason: 'The faulty function is not called.',
+    plan: 'Update when 2.0 is out.',
+    approver: 'maintainers',
+    until,
+  },
+];
+const inDevelopment = (severity: Severity) => ({ all: [advisory(severity)], production: [] });
+const inProduction = (severity: Severity) => ({
+  all: [advisory(severity)],
+  production: [advisory(severity)],
+});
+
+describe('[SEC-17] the verdict on advisories', () => {
+  it.each(['high', 'critical'] as const)('a %s one blocks wherever it is', (severity) => {
+    const fault = `pack: ${severity}: It leaks (https://github.com/advisories/${ID})`;
+    expect(faults(inDevelopment(severity), [], TODAY)).toEqual([fault]);
+    expect(faults(inProduction(severity), [], TODAY)).toEqual([fault]);
+  });
+
+  it('a moderate one blocks in what is deployed only, a low one nowhere', () => {
+    expect(faults(inProduction('moderate'), [], TODAY)).toHaveLength(1);
+    expect(faults(inDevelopment('moderate'), [], TODAY)).toEqual([]);
+    expect(faults(inProduction('low'), [], TODAY)).toEqual([]);
+  });
+
+  it('an exception holds to the end of its last day, and blocks itself afterwards', () => {
+    expect(faults(inProduction('critical'), exception(TODAY), TODAY)).toEqual([]);
+    expect(faults(inProduction('critical'), exception('2026-11-30'), TODAY)).toEqual([
+      expect.stringContaining('It leaks'),
+      `The exception for ${ID} ended on 2026-11-30.`,
+    ]);
+  });
+
+  it('[DOC-3] an exception is for one package, for 13 days at most, and only while it is needed', () => {
+    const elsewhere = exception(TODAY, 'other');
+    expect(faults(inProduction('high'), elsewhere, TODAY)).toHaveLength(2);
+    expect(faults(inProduction('high'), exception('2026-12-14'), TODAY)).toEqual([]);
+    expect(faults(inProduction('high'), exception('2026-12-15'), TODAY)).toEqual([
+      `The exception for ${ID} until 2026-12-15 is longer than 13 days.`,
+    ]);
+    expect(faults({ all: [], production: [] }, exception(TODAY), TODAY)).toEqual([
+      `The exception for ${ID} has no use: pack has it no more.`,
+    ]);
+  });
+
+  it.each([
+    { reason: 'later' },
+    { plan: '' },
+    { approver: undefined },
+    { until: 'soon' },
+    { until: undefined },
+    { advisory: '*' },
+  ])('[DOC-3] an exception with %j is refused', (fault) => {
+    const [entry] = exception(TODAY);
+    expect(exceptionsSchema.safeParse([{ ...entry, ...fault }]).success).toBe(false);
+  });
+});
+
+const report = (...via: readonly unknown[]): string =>
+  JSON.stringify({ auditReportVersion: 2, vulnerabilities: { pack: { name: 'pack', via } }, metadata: {} });
+
+describe('[SEC-17] the report of npm', () => {
+  const cause = { source: 1, name: 'pack', title: 'It leaks', severity: 'high', range: '<2' };
+
+  it('has each advisory once, however many packages lead to it', () => {
+    const url = `https://github.com/advisories/${ID}`;
+    expect(advisoriesOf(report({ ...cause, url }, 'other', { ...cause, url }))).toEqual([advisory('high')]);
+    expect(advisoriesOf(JSON.stringify({ auditReportVersion: 2, vulnerabilities: {} }))).toEqual([]);
+  });
+
+  it.each([
+    ['the error of a registry without the endpoint', '{"message":"405 Method Not Allowed","statusCode":405}'],
+    ['no network', '{"error":{"code":"ENOTFOUND","summary":"","detail":""}}'],
+    ['nothing', ''],
+    ['text', '<html>504 Gateway Time-out</html>'],
+    ['a format that is not known', '{"auditReportVersion":3,"vulnerabilities":{}}'],
+  ])('%s is no report, rather than one without advisories', (_, output) => {
+    expect(advisoriesOf(output)).toBeUndefined();
+  });
+});
