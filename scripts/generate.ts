@@ -5,6 +5,7 @@ import { type FormatConfig, format } from 'oxfmt';
 import { renderConstitution } from './constitution.ts';
 import { renderDatabaseTypes } from './database-types.ts';
 import { renderConfigurationPage, renderEnvExample } from './environment-docs.ts';
+import { renderGrants } from './grants.ts';
 import { renderOpenApi } from './openapi.ts';
 import { withScratchDatabase } from './scratch-database.ts';
 
@@ -13,6 +14,8 @@ const GENERATORS: Readonly<Record<string, () => Promise<string>>> = {
   '.env.example': () => Promise.resolve(renderEnvExample()),
   'docs/configuration.md': () => formatted('configuration.md', renderConfigurationPage()),
   'docs/constitution.md': renderConstitution,
+  'docs/database/grants.md': async () =>
+    await formatted('grants.md', await withScratchDatabase(renderGrants)),
   'openapi/openapi.json': renderOpenApi,
   'src/adapters/outbound/postgres/schema.ts': () =>
     withScratchDatabase(({ owner }) => renderDatabaseTypes(owner)),

@@ -1,4 +1,5 @@
 import { ROLES, type Role } from '#src/domain/access/permission.ts';
+import type { Grant } from '#src/adapters/outbound/postgres/grants.ts';
 import { type Environment, loadConfig } from '#src/config/load.ts';
 import { type Command, UUID, UsageError, parse } from './command-line.ts';
 
@@ -56,8 +57,19 @@ async function roles(args: string[], environment: Environment): Promise<string> 
     worker: credentials(config.DRAGONFLY_WORKER_DATABASE_URL),
     readonly: { name: config.DRAGONFLY_READONLY_ROLE },
   });
-  return 'roles and database are there';
+  const { readGrants } = await import('#src/adapters/outbound/postgres/grants.ts');
+  const { query } = await import('#src/adapters/outbound/postgres/pool.ts');
+  const { withPool } = await import('#src/adapters/outbound/postgres/with-pool.ts');
+  const grants = await withPool(
+    { url: config.DRAGONFLY_OWNER_DATABASE_URL },
+    'dragonfly-roles',
+    async (pool) => readGrants(async (statement) => await query(pool, statement)),
+  );
+  return ['roles and database are there; what they may do:', ...grants.map(grantLine)].join('\n');
 }
+
+const grantLine = ({ role, kind, object, privileges }: Grant): string =>
+  `${role.padEnd(24)} ${kind.padEnd(9)} ${privileges.padEnd(16)} ${object}`;
 
 const credentials = (url: string) => {
   const { username, password } = new URL(url);
