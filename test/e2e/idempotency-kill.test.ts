@@ -23,7 +23,10 @@ async function queuedJobs(): Promise<number> {
 
 /** A process that has sent a request with a key to its database, through the proxy. */
 async function asked(key: string) {
-  const victim = await service.serve('api', { DRAGONFLY_API_DATABASE_URL: proxy.url });
+  const victim = await service.serve('api', {
+    DRAGONFLY_API_DATABASE_URL: proxy.url,
+    DRAGONFLY_SHUTDOWN_TIMEOUT: '200ms',
+  });
   const client = await testClient(database, victim.apiUrl);
   const answer = client.request('POST', '/v1/jobs', body, { 'idempotency-key': key }).then(
     ({ status }) => status,
@@ -51,22 +54,54 @@ async function askAgain(client: { key: string }, key: string): Promise<Response>
   });
 }
 
-it('[API-5] [Q-3] killed before the commit: the retry does it, once', async () => {
-  const key = randomUUID();
-  const before = await queuedJobs();
+/** Lets nobody store an answer. @returns what lets them again */
+async function blockAnswers(): Promise<() => Promise<void>> {
   const holder = await session('admin');
   await holder.run('begin; lock table ops.idempotency_key in share mode');
-  const { victim, client, answer } = await asked(key);
-  // The effect is there, in its transaction; the answer waits to be stored.
+  return async () => {
+    await holder.run('rollback');
+  };
+}
+/** The effect is there, in its transaction; the answer waits to be stored. */
+const untilBlocked = async (): Promise<void> => {
   await until(async () => {
     const waiting = await admin`
       select from pg_locks where not granted and relation = 'ops.idempotency_key'::regclass`;
     expect(waiting).toHaveLength(1);
   });
+};
+
+it('[API-5] [Q-3] killed before the commit: the retry does it, once', async () => {
+  const key = randomUUID();
+  const before = await queuedJobs();
+  const unblock = await blockAnswers();
+  const { victim, client, answer } = await asked(key);
+  await untilBlocked();
   victim.child.kill('SIGKILL');
   await victim.ended;
   expect(await answer).toBe('none');
+  await unblock();
+
+  const again = await askAgain(client, key);
+  expect(again.headers.get('idempotency-replayed')).toBeNull();
+  expect(await queuedJobs()).toBe(before + 1);
+});
+
+it('[API-5] [AV-6] stopped before the handler is done: it is rolled back, and the process ends as it should', async () => {
+  const key = randomUUID();
+  const before = await queuedJobs();
+  const holder = await session('admin');
+  await holder.run('begin; lock table ops.job in share mode');
+  const { victim, client, answer } = await asked(key);
+  await until(async () => {
+    expect(
+      await admin`select from pg_locks where not granted and relation = 'ops.job'::regclass`,
+    ).toHaveLength(1);
+  });
+  victim.child.kill('SIGTERM');
+  expect(await answer).toBe('none');
   await holder.run('rollback');
+  expect(await victim.ended).toMatchObject({ code: 0 });
 
   const again = await askAgain(client, key);
   expect(again.headers.get('idempotency-replayed')).toBeNull();

@@ -108,7 +108,7 @@ describeWithPgBouncer('through PgBouncer in transaction mode', database, (throug
     expect(received).toHaveLength(jobs.length);
     const listed = await client.request('GET', '/v1/jobs?status=completed&limit=100');
     expect(((await listed.json()) as { jobs: unknown[] }).jobs).toHaveLength(jobs.length);
-    const once = { 'idempotency-key': 'cancel it once' };
+    const once = { 'idempotency-key': 'cancel-once' };
     for (const replayed of [null, 'true']) {
       const cancelled = await client.request('POST', `/v1/jobs/${later.id}/cancel`, undefined, once);
       expect([cancelled.status, cancelled.headers.get('idempotency-replayed')]).toEqual([200, replayed]);

@@ -112,6 +112,18 @@ it('says database_unavailable when a statement takes too long, and does not reus
   expect(await transaction(context, settings)).toMatchObject({ actor: context.actor });
 });
 
+it('does not reuse a connection that the server said goodbye to', async () => {
+  for (let n = 0; n < 20; n += 1) {
+    const farewell: SqlStatement<void> = {
+      text: inContext('select pg_terminate_backend(pg_backend_pid())::text', 0),
+      values: [],
+      read: () => {},
+    };
+    await expect(transaction(context, farewell)).rejects.toMatchObject({ code: 'database_unavailable' });
+    expect(await transaction(context, settings)).toMatchObject({ actor: context.actor });
+  }
+});
+
 it('[ARC-10] gives up waiting for a connection', async () => {
   const held = [await pool.connect(), await pool.connect()];
   const started = performance.now();

@@ -1,4 +1,6 @@
+import { RECKONED_HEADERS } from '#src/adapters/inbound/http/examples/problems.ts';
 import { REPLAYED_HEADER } from '#src/adapters/inbound/http/plugins/idempotency.ts';
+import { PROBLEM_TYPES, type Problem } from '#src/adapters/inbound/http/problems/problems.ts';
 import { translateError } from '#src/adapters/outbound/postgres/errors.ts';
 import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
@@ -102,7 +104,11 @@ describe('[API-3] the example of a problem is what the service answers:', () => 
     const answer = await request(options);
     const { value, response } = problems.get(name) ?? {};
     expect({ ...answer.json(), trace_id: '' }).toEqual({ ...(value as object), trace_id: '' });
-    expect(Object.keys(answer.headers)).toEqual(expect.arrayContaining(Object.keys(response?.headers ?? {})));
+    const { code } = value as Problem;
+    const headers = Object.keys({ ...PROBLEM_TYPES[code].headers, ...RECKONED_HEADERS[code] });
+    for (const said of [answer.headers, response?.headers ?? {}]) {
+      expect(Object.keys(said)).toEqual(expect.arrayContaining(headers));
+    }
   });
 
   it('and each of them has been provoked here', () => {

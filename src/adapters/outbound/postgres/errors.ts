@@ -6,12 +6,16 @@ import { DatabaseError } from 'pg';
  * rotated), a standby that is not yet promoted, resources, operator, system; and of one that is not yet migrated: no such
  * schema, function or table (postgresql.org/docs/current/errcodes-appendix.html). Readiness says which.
  */
-const AWAY = /^(?:08|25006|28|3F000|42883|42P01|53|57P|58)/;
+const AWAY = /^(?:08|25006|25P03|25P04|28|3F000|42883|42P01|53|57P|58)/;
 /** This statement lost against others: a conflict, a lock, the time that it may take. */
 const CONTENDED = /^(?:40|55P03|57014)/;
 
-/** What went wrong with a connection rather than with a statement has no SQLSTATE. */
-export const isConnectionError = (error: unknown): boolean => !(error instanceof DatabaseError);
+/** The last that a server process says: an operator or a time-out of the session ended it. */
+const FAREWELL = /^(?:57P0|25P03|25P04)/;
+
+/** What went wrong with a connection rather than with a statement has no SQLSTATE, or is its end. */
+export const isConnectionError = (error: unknown): boolean =>
+  !(error instanceof DatabaseError) || FAREWELL.test(error.code ?? '');
 
 export const isContended = (error: unknown): boolean =>
   error instanceof DatabaseError && CONTENDED.test(error.code ?? '');
