@@ -59,7 +59,7 @@ it.each([
 
 it('[SEC-17] a severe vulnerability in the files, the configuration or the image fails', () => {
   const scans = steps.filter(({ uses = '' }) => uses.startsWith('aquasecurity/trivy-action@'));
-  expect(scans.map((scan) => scan.with?.['scan-type']).toSorted()).toEqual(['config', 'fs', 'image']);
+  expect(scans.map((scan) => String(scan.with?.['scan-type'])).toSorted()).toEqual(['config', 'fs', 'image']);
   for (const scan of scans) {
     expect(scan.with).toMatchObject({ severity: expect.stringContaining('CRITICAL'), 'exit-code': '1' });
   }
