@@ -126,7 +126,7 @@ async function webhookSecret(args: string[], environment: Environment): Promise<
   if (!organization || !UUID.test(organization)) throw new UsageError(usage);
   const config = loadConfig(['webhook-secret'], environment);
   const { signingSecret } = await import('#src/adapters/outbound/webhook/signing-secret.ts');
-  return signingSecret(config.DRAGONFLY_WEBHOOK_SECRET, organization);
+  return signingSecret(config.DRAGONFLY_WEBHOOK_SECRET[0], organization);
 }
 
 type Options = Record<string, { type: 'string'; default?: string }>;

@@ -21,7 +21,7 @@ export async function serve(
   environment: Environment,
 ): Promise<RunningService> {
   const config = loadConfig(roles, environment);
-  const base = await createBase(config);
+  const base = await createBase(roles, config, environment);
   const parts = await openParts(roles, config, base);
   const ops = await buildOpsApp(
     { gitSha: config.DRAGONFLY_GIT_SHA },
@@ -37,6 +37,7 @@ export async function serve(
   let stopped: Promise<void> | undefined;
   async function stop(): Promise<void> {
     base.logger.info('service stopping');
+    base.secrets.stop();
     base.readiness.stop();
     await Promise.all(parts.map(async (part) => await part.drain()));
     await ops.close();
