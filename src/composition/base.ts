@@ -94,7 +94,7 @@ async function openSecrets(
       logger.info({ variable, file }, 'secret rotated');
     },
     onFaults(faults) {
-      logger.warn({ faults }, 'secret not accepted, the one before stays in use');
+      logger.warn({ reasons: faults }, 'secret not accepted, the one before stays in use');
     },
     onRefused(variable, error) {
       logger.warn({ variable, error }, 'secret not accepted, the one before stays in use');

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { type Environment, loadConfig } from '#src/config/load.ts';
+import { ROLES, type Role } from '#src/config/variable.ts';
 
 /** A command-line mistake: exit code 2. */
 export class UsageError extends Error {
@@ -14,6 +15,7 @@ export const commands: Readonly<Record<string, Command>> = {
   roles,
   keys,
   'webhook-secret': webhookSecret,
+  config,
 };
 
 async function migrate([direction = '', ...rest]: string[], environment: Environment): Promise<string> {
@@ -127,6 +129,18 @@ async function webhookSecret(args: string[], environment: Environment): Promise<
   const config = loadConfig(['webhook-secret'], environment);
   const { signingSecret } = await import('#src/adapters/outbound/webhook/signing-secret.ts');
   return signingSecret(config.DRAGONFLY_WEBHOOK_SECRET[0], organization);
+}
+
+const isRole = (text: string): text is Role => (ROLES as readonly string[]).includes(text);
+
+async function config(args: string[], environment: Environment): Promise<string> {
+  const [name = 'all', ...rest] = args.filter((arg) => arg !== '--json');
+  const roles = name === 'all' ? (['api', 'worker'] as const) : [name].filter(isRole);
+  if (roles.length === 0 || rest.length > 0) {
+    throw new UsageError(`Usage: dragonfly config [--json] [all|${ROLES.join('|')}]`);
+  }
+  const { showConfig } = await import('./show-config.ts');
+  return showConfig(roles, environment, args.includes('--json'));
 }
 
 type Options = Record<string, { type: 'string'; default?: string }>;

@@ -54,11 +54,11 @@ export function loadConfig<R extends Role>(roles: readonly R[], environment: Env
 export const secretFiles = (
   roles: readonly Role[],
   environment: Environment,
-): ReadonlyMap<VariableName, string> =>
+): ReadonlyMap<string, string> =>
   new Map(
     Object.entries<Variable>(variables).flatMap(([name, variable]) => {
       const path = variable.tier === 'sensitive' && isUsed(variable, roles) && environment[`${name}_FILE`];
-      return path ? [[name as VariableName, path] as const] : [];
+      return path ? [[name, path]] : [];
     }),
   );
 

@@ -3,7 +3,6 @@ import { basename, dirname } from 'node:path';
 import { type Config, ConfigurationError, type Environment, type NameFor, loadConfig } from './load.ts';
 import type { Secrets, Take } from './secrets.ts';
 import type { Role } from './variable.ts';
-import type { VariableName } from './variables.ts';
 
 /** Where notifications of the file system do not reach: links to elsewhere, network file systems, no watches left. */
 const POLL_MS = 5000;
@@ -12,11 +11,11 @@ const SETTLE_MS = 200;
 
 export interface SecretEvents {
   /** @param file base name of the path */
-  readonly onRotated: (variable: VariableName, file: string) => void;
+  readonly onRotated: (variable: string, file: string) => void;
   /** The values before stay in use. Told once of each content. @param faults as at the start, without values */
   readonly onFaults: (faults: readonly string[]) => void;
   /** What uses the variable could not use the new value; tried again at each look, told once of each content. */
-  readonly onRefused: (variable: VariableName, error: unknown) => void;
+  readonly onRefused: (variable: string, error: unknown) => void;
 }
 
 /**
@@ -30,34 +29,34 @@ export function watchSecrets<R extends Role>(
   roles: readonly R[],
   environment: Environment,
   config: Config<R>,
-  files: ReadonlyMap<VariableName, string>,
+  files: ReadonlyMap<string, string>,
   events: SecretEvents,
 ): Secrets<R> {
   const values: Record<string, unknown> = { ...config };
   const takers = new Map<string, Take<never>[]>();
-  const refused = new Map<VariableName, string>();
-  let isStopped = false;
-  let wake = (): void => {};
+  const refused = new Map<string, string>();
+  const stopped = new AbortController();
+  let wake: (() => void) | undefined;
 
   /** Ends earlier when something happens, but not at once: more of it may come. */
   const pause = (ms: number): Promise<void> =>
     new Promise((resolve) => {
       setTimeout(resolve, ms).unref();
       wake = () => {
-        wake = () => {};
+        wake = undefined;
         setTimeout(resolve, SETTLE_MS).unref();
       };
     });
   const watchers = [...new Set([...files.values()].map((path) => dirname(path)))].map((folder) =>
     watchFolder(folder, () => {
-      wake();
+      wake?.();
     }),
   );
 
   async function run(): Promise<void> {
     let seen: string | undefined;
     let settled: string | undefined;
-    while (!isStopped) {
+    while (!stopped.signal.aborted) {
       const contents = await contentsOf(files);
       if (contents !== seen) {
         seen = contents;
@@ -98,7 +97,7 @@ export function watchSecrets<R extends Role>(
     }
   }
 
-  async function take(name: VariableName, next: unknown): Promise<void> {
+  async function take(name: string, next: unknown): Promise<void> {
     if ((next === undefined) !== (values[name] === undefined)) {
       throw new Error('Whether there is one is decided at the start.');
     }
@@ -115,14 +114,14 @@ export function watchSecrets<R extends Role>(
       },
     }),
     stop() {
-      isStopped = true;
+      stopped.abort();
       for (const watcher of watchers) watcher?.close();
     },
   };
 }
 
 /** What the files hold, or why that cannot be said, as one text to compare. */
-async function contentsOf(files: ReadonlyMap<VariableName, string>): Promise<string> {
+async function contentsOf(files: ReadonlyMap<string, string>): Promise<string> {
   const contents = await Promise.all(
     [...files.values()].map(async (path) => await promises.readFile(path, 'utf8').catch(codeOf)),
   );

@@ -73,7 +73,7 @@ export class RenewablePool extends Pool {
     return new Promise((resolve, reject) => {
       this.#connect((error, client) => {
         if (client) resolve(client);
-        else reject(error as Error);
+        else reject(error);
       }, MOST_WAITS);
     });
   }
