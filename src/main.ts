@@ -13,6 +13,7 @@ const USAGE = `Usage: dragonfly <role or command>
   keys create|revoke         the API keys of an organisation
   audit verify|list          the log of administrative acts
   webhook-secret             what a receiver verifies an organisation's webhooks with
+  config [--json] [role]     what a role would start with and where from; of secrets no value
 Every variable of the environment: docs/configuration.md`;
 
 async function main([name = '', ...args]: string[]): Promise<void> {

@@ -109,7 +109,7 @@ async function startWorker(
   const worker = createWorker(OPTIONS, {
     queue,
     events: postgresQueueEvents({
-      url,
+      url: () => url,
       workerId: id,
       types,
       probeIntervalMs: 10_000,

@@ -30,7 +30,7 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
   const logger = base.loggerOf('api');
   const { pool, close: closeDatabase } = await openDatabase(
     config,
-    config.DRAGONFLY_API_DATABASE_URL,
+    base.secrets.of('DRAGONFLY_API_DATABASE_URL'),
     'api',
     base,
   );
@@ -81,7 +81,7 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
       tracing,
       logger,
       registry: metrics,
-      permits: redis && redisPermits(redis),
+      permits: redis && redisPermits(redis.client),
     },
   );
 
@@ -97,19 +97,22 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
     },
     async close() {
       await keyUse.stop();
-      redis?.disconnect();
+      redis?.close();
       await closeDatabase();
     },
   };
 }
 
 /** Optional: without Redis each process counts for itself, and saves the memory and the time of loading its client. */
-async function connectRedis(config: Config<'api'>, { checks, logger }: Base) {
+async function connectRedis(config: Config<'api'>, { checks, logger, secrets }: Base) {
   if (config.DRAGONFLY_REDIS_URL === undefined) return undefined;
-  const { openRedis, redisCheck } = await import('#src/adapters/outbound/redis/client.ts');
-  const redis = openRedis(config.DRAGONFLY_REDIS_URL, (error) => {
+  const { redisCheck, renewableRedis } = await import('#src/adapters/outbound/redis/client.ts');
+  const redis = renewableRedis(config.DRAGONFLY_REDIS_URL, (error) => {
     logger.debug({ error }, 'connection to Redis lost');
   });
-  checks.push(redisCheck(redis));
+  secrets.of('DRAGONFLY_REDIS_URL').onChange(async (url) => {
+    if (url !== undefined) await redis.renew(url);
+  });
+  checks.push(redisCheck(redis.client));
   return redis;
 }

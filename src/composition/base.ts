@@ -7,7 +7,8 @@ import {
   makeReadiness,
 } from '#src/application/health/readiness.ts';
 import { type Tracing, noTracing } from '#src/application/tracing.ts';
-import type { Config } from '#src/config/load.ts';
+import { type Config, type Environment, secretFiles } from '#src/config/load.ts';
+import { type Secrets, fixedSecrets } from '#src/config/secrets.ts';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { Registry, collectDefaultMetrics } from 'prom-client';
@@ -25,6 +26,8 @@ export interface Base {
   readonly readiness: ReadinessProbe;
   /** Each part adds its own, by role. */
   readonly pools: Map<string, Pool>;
+  /** What each role may read anew while it runs. */
+  readonly secrets: Secrets<ServingRole>;
 }
 
 /** One part of a process, the API or the worker, with its dependencies open. */
@@ -43,7 +46,11 @@ export type ServingRole = 'api' | 'worker';
 const SERVICE = 'dragonfly';
 const TRACED_SHARE = { dev: 1, staging: 0.1, prod: 0.1 } as const;
 
-export async function createBase(config: ServingConfig): Promise<Base> {
+export async function createBase(
+  roles: readonly ServingRole[],
+  config: Config<ServingRole>,
+  environment: Environment,
+): Promise<Base> {
   const { LOG_LEVEL: level, DRAGONFLY_GIT_SHA: gitSha } = config;
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
@@ -68,7 +75,31 @@ export async function createBase(config: ServingConfig): Promise<Base> {
     checks,
     readiness,
     pools,
+    secrets: await openSecrets(roles, config, environment, logger),
   };
+}
+
+/** Loaded only when there is a file to watch (SEC-18). */
+async function openSecrets(
+  roles: readonly ServingRole[],
+  config: Config<ServingRole>,
+  environment: Environment,
+  logger: Logger,
+): Promise<Base['secrets']> {
+  const files = secretFiles(roles, environment);
+  if (files.size === 0) return fixedSecrets(config);
+  const { watchSecrets } = await import('#src/config/watched-secrets.ts');
+  return watchSecrets(roles, environment, config, files, {
+    onRotated(variable, file) {
+      logger.info({ variable, file }, 'secret rotated');
+    },
+    onFaults(faults) {
+      logger.warn({ reasons: faults }, 'secret not accepted, the one before stays in use');
+    },
+    onRefused(variable, error) {
+      logger.warn({ variable, error }, 'secret not accepted, the one before stays in use');
+    },
+  });
 }
 
 /** Loaded only when there is a collector: the SDK is slow to import. */

@@ -1,6 +1,7 @@
-import { ROLES, type Role } from '#src/domain/access/permission.ts';
+import { ROLES as KEY_ROLES, type Role as KeyRole } from '#src/domain/access/permission.ts';
 import type { Grant } from '#src/adapters/outbound/postgres/grants.ts';
 import { type Environment, loadConfig } from '#src/config/load.ts';
+import { ROLES, type Role } from '#src/config/variable.ts';
 import { type Command, UUID, UsageError, parse } from './command-line.ts';
 
 /** Modules are loaded by the command that needs them. */
@@ -10,6 +11,7 @@ export const commands: Readonly<Record<string, Command>> = {
   keys,
   audit: async (args, environment) => await (await import('./audit-commands.ts')).audit(args, environment),
   'webhook-secret': webhookSecret,
+  config,
 };
 
 async function migrate([direction = '', ...rest]: string[], environment: Environment): Promise<string> {
@@ -76,7 +78,7 @@ const credentials = (url: string) => {
   return { name: decodeURIComponent(username), password: decodeURIComponent(password) };
 };
 
-const isRole = (text: string): text is Role => (ROLES as readonly string[]).includes(text);
+const isKeyRole = (text: string): text is KeyRole => (KEY_ROLES as readonly string[]).includes(text);
 
 const HOUR_MS = 3_600_000;
 
@@ -99,7 +101,7 @@ async function createKey(args: string[], environment: Environment): Promise<stri
   if (!organization || !name || !/^\d{1,4}$/.test(hours) || Number(hours) < 1 || Number(hours) > 2160) {
     throw new UsageError(KEYS_USAGE);
   }
-  if (!isRole(role)) throw new UsageError(`The role ${role} is none of ${ROLES.join(', ')}.`);
+  if (!isKeyRole(role)) throw new UsageError(`The role ${role} is none of ${KEY_ROLES.join(', ')}.`);
   const { issueApiKey } = await import('./keys.ts');
   const { key } = await issueApiKey({
     ...keyDatabase(environment),
@@ -136,5 +138,17 @@ async function webhookSecret(args: string[], environment: Environment): Promise<
   if (!organization || !UUID.test(organization)) throw new UsageError(usage);
   const config = loadConfig(['webhook-secret'], environment);
   const { signingSecret } = await import('#src/adapters/outbound/webhook/signing-secret.ts');
-  return signingSecret(config.DRAGONFLY_WEBHOOK_SECRET, organization);
+  return signingSecret(config.DRAGONFLY_WEBHOOK_SECRET[0], organization);
+}
+
+const isRole = (text: string): text is Role => (ROLES as readonly string[]).includes(text);
+
+async function config(args: string[], environment: Environment): Promise<string> {
+  const [name = 'all', ...rest] = args.filter((arg) => arg !== '--json');
+  const roles = name === 'all' ? (['api', 'worker'] as const) : [name].filter(isRole);
+  if (roles.length === 0 || rest.length > 0) {
+    throw new UsageError(`Usage: dragonfly config [--json] [all|${ROLES.join('|')}]`);
+  }
+  const { showConfig } = await import('./show-config.ts');
+  return showConfig(roles, environment, args.includes('--json'));
 }

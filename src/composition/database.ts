@@ -3,6 +3,7 @@ import { MIGRATIONS_FOLDER } from '#src/adapters/outbound/postgres/migrator.ts';
 import { type PoolOptions, createPool } from '#src/adapters/outbound/postgres/pool.ts';
 import { postgresCheck } from '#src/adapters/outbound/postgres/readiness.ts';
 import { untilItAnswers } from '#src/adapters/outbound/postgres/until-it-answers.ts';
+import type { Secret } from '#src/config/secrets.ts';
 import type { Pool } from 'pg';
 import type { Base, ServingConfig } from './base.ts';
 
@@ -18,12 +19,12 @@ export interface Database {
  */
 export async function openDatabase(
   config: ServingConfig,
-  url: string,
+  url: Secret<string>,
   role: string,
   base: Base,
 ): Promise<Database> {
   const options = {
-    url,
+    url: url.current(),
     applicationName: `dragonfly-${role}`,
     acquireTimeoutMs: config.DRAGONFLY_DATABASE_ACQUIRE_TIMEOUT,
     statementTimeoutMs: config.DRAGONFLY_DATABASE_STATEMENT_TIMEOUT,
@@ -35,6 +36,9 @@ export async function openDatabase(
   const pool = createPool({ ...options, max: config.DRAGONFLY_DATABASE_POOL_MAX });
   // Readiness waits behind no request: a probe that is late under load would take away what serves it.
   const probing = createPool({ ...options, max: 1 });
+  url.onChange(async (next) => {
+    await Promise.all([pool.renew(next), probing.renew(next)]);
+  });
   base.pools.set(role, pool);
   base.checks.push(postgresCheck(probing, await latestMigration(MIGRATIONS_FOLDER)));
   await untilItAnswers(pool, config.DRAGONFLY_START_TIMEOUT);

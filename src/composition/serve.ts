@@ -22,7 +22,7 @@ export async function serve(
   environment: Environment,
 ): Promise<RunningService> {
   const config = loadConfig(roles, environment);
-  const base = await createBase(config);
+  const base = await createBase(roles, config, environment);
   const parts = await openParts(roles, config, base);
   const sealer = openAuditSealer(base);
   const ops = await buildOpsApp(
@@ -40,6 +40,7 @@ export async function serve(
   let stopped: Promise<void> | undefined;
   async function stop(): Promise<void> {
     base.logger.info('service stopping');
+    base.secrets.stop();
     base.readiness.stop();
     await Promise.all(parts.map(async (part) => await part.drain()));
     await Promise.all([sealer.stop(), ops.close()]);

@@ -3,40 +3,33 @@ import { hostname } from 'node:os';
 import { createWorker } from '#src/adapters/inbound/worker/worker.ts';
 import { queueMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
 import { queueMaintenance } from '#src/adapters/outbound/postgres/queue-maintenance.ts';
-import { postgresQueueEvents } from '#src/adapters/outbound/postgres/queue-events.ts';
+import { type QueueEventsOptions, postgresQueueEvents } from '#src/adapters/outbound/postgres/queue-events.ts';
 import { postgresWorkerQueue } from '#src/adapters/outbound/postgres/worker-queue.ts';
 import { createWebhookSender } from '#src/adapters/outbound/webhook/sender.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
-import { noQueueEvents } from '#src/application/worker/ports.ts';
+import { type QueueEvents, noQueueEvents } from '#src/application/worker/ports.ts';
 import type { Config } from '#src/config/load.ts';
 import type { Base, Part } from './base.ts';
 import { openDatabase } from './database.ts';
 
 export async function openWorker(config: Config<'worker'>, base: Base): Promise<Part> {
-  const { metrics, tracing } = base;
+  const { metrics, secrets, tracing } = base;
   const logger = base.loggerOf('worker');
-  const { pool, close: closeDatabase } = await openDatabase(
-    config,
-    config.DRAGONFLY_WORKER_DATABASE_URL,
-    'worker',
-    base,
-  );
+  const databaseUrl = secrets.of('DRAGONFLY_WORKER_DATABASE_URL');
+  const { pool, close: closeDatabase } = await openDatabase(config, databaseUrl, 'worker', base);
   queueMetrics(metrics, pool, (error) => {
     logger.debug({ error }, 'figures of the queues not read');
   });
 
   const webhooks = createWebhookSender({
-    secrets: [config.DRAGONFLY_WEBHOOK_SECRET, config.DRAGONFLY_WEBHOOK_SECRET_PREVIOUS].filter(
-      (s) => s !== undefined,
-    ),
+    secrets: secrets.of('DRAGONFLY_WEBHOOK_SECRET').current,
     allowLoopback: config.DRAGONFLY_WEBHOOK_ALLOW_LOOPBACK,
     connectTimeoutMs: config.DRAGONFLY_WEBHOOK_CONNECT_TIMEOUT,
     responseTimeoutMs: config.DRAGONFLY_WEBHOOK_RESPONSE_TIMEOUT,
   });
   const id = `worker-${randomUUID()}`;
-  const listenUrl = config.DRAGONFLY_WORKER_LISTEN_URL ?? config.DRAGONFLY_WORKER_DATABASE_URL;
   const maintenance = queueMaintenance({
-    url: config.DRAGONFLY_WORKER_DATABASE_URL,
+    url: databaseUrl.current,
     onStep(step) {
       logger.info({ step }, 'queue maintained');
     },
@@ -59,19 +52,12 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
         hostname: hostname(),
         deadAfterMs: config.DRAGONFLY_WORKER_DEAD_AFTER,
       }),
-      events:
-        listenUrl === 'none'
-          ? noQueueEvents
-          : postgresQueueEvents({
-              url: listenUrl,
-              workerId: id,
-              types: [...jobRegistry.keys()],
-              probeIntervalMs: config.DRAGONFLY_WORKER_LISTEN_PROBE_INTERVAL,
-              probeTimeoutMs: config.DRAGONFLY_DATABASE_STATEMENT_TIMEOUT,
-              onError: (error) => {
-                logger.debug({ error }, 'listening connection lost');
-              },
-            }),
+      events: queueEvents(config, base, {
+        workerId: id,
+        onError(error) {
+          logger.debug({ error }, 'listening connection lost');
+        },
+      }),
       registry: jobRegistry,
       ports: { webhooks },
       logger,
@@ -95,4 +81,24 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
       await closeDatabase();
     },
   };
+}
+
+function queueEvents(
+  config: Config<'worker'>,
+  { secrets }: Base,
+  about: Pick<QueueEventsOptions, 'workerId' | 'onError'>,
+): QueueEvents {
+  const ownUrl = secrets.of('DRAGONFLY_WORKER_LISTEN_URL');
+  if (ownUrl.current() === 'none') return noQueueEvents;
+  ownUrl.onChange((next) => {
+    if (next === 'none') throw new Error('Whether to listen is decided at the start.');
+  });
+  const { current: databaseUrl } = secrets.of('DRAGONFLY_WORKER_DATABASE_URL');
+  return postgresQueueEvents({
+    ...about,
+    url: () => ownUrl.current() ?? databaseUrl(),
+    types: [...jobRegistry.keys()],
+    probeIntervalMs: config.DRAGONFLY_WORKER_LISTEN_PROBE_INTERVAL,
+    probeTimeoutMs: config.DRAGONFLY_DATABASE_STATEMENT_TIMEOUT,
+  });
 }

@@ -4,7 +4,8 @@ import { brokenRules } from './rules.ts';
 import type { Role, ValueOf, Variable } from './variable.ts';
 import { type VariableName, type Variables, variables } from './variables.ts';
 
-type NameFor<R extends Role> = {
+/** The variables that one of these roles uses. */
+export type NameFor<R extends Role> = {
   [N in VariableName]: Extract<R, Variables[N]['roles'][number]> extends never ? never : N;
 }[VariableName];
 
@@ -34,7 +35,7 @@ export function loadConfig<R extends Role>(roles: readonly R[], environment: Env
   const faults = unknownNames(environment);
   const values: Record<string, unknown> = {};
   for (const [name, variable] of Object.entries<Variable>(variables)) {
-    if (!variable.roles.some((role) => (roles as readonly Role[]).includes(role))) continue;
+    if (!isUsed(variable, roles)) continue;
     const text = textOf(name, variable, environment, faults);
     if (text === undefined) {
       values[name] = undefined;
@@ -49,6 +50,21 @@ export function loadConfig<R extends Role>(roles: readonly R[], environment: Env
   return values as Config<R>;
 }
 
+/** Where the sensitive variables of these roles come from, for those that come from a file: path by variable. */
+export const secretFiles = (
+  roles: readonly Role[],
+  environment: Environment,
+): ReadonlyMap<string, string> =>
+  new Map(
+    Object.entries<Variable>(variables).flatMap(([name, variable]) => {
+      const path = variable.tier === 'sensitive' && isUsed(variable, roles) && environment[`${name}_FILE`];
+      return path ? [[name, path]] : [];
+    }),
+  );
+
+export const isUsed = (variable: Variable, roles: readonly Role[]): boolean =>
+  variable.roles.some((role) => roles.includes(role));
+
 /** An empty value counts as missing, so that a template line may stay empty. */
 function textOf(
   name: string,
@@ -59,7 +75,7 @@ function textOf(
   const text = environment[name] === '' ? undefined : environment[name];
   const file = variable.tier === 'sensitive' ? environment[`${name}_FILE`] : undefined;
   if (text !== undefined && file) faults.push(`${name}: set either it or ${name}_FILE, not both.`);
-  if (file) return readSecret(name, file, faults);
+  if (file) return readSecret(name, file, variable.optional, faults);
   if (text !== undefined) return text;
   if (variable.fallback === undefined && !variable.optional) {
     faults.push(
@@ -69,11 +85,18 @@ function textOf(
   return variable.fallback;
 }
 
-function readSecret(name: string, path: string, faults: string[]): string | undefined {
+/** The file of an optional secret may be missing, so that a mount may name all files that there could be. */
+function readSecret(
+  name: string,
+  path: string,
+  isOptional: boolean,
+  faults: string[],
+): string | undefined {
   try {
     return readFileSync(path, 'utf8').trimEnd();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    if (isOptional && code === 'ENOENT') return undefined;
     faults.push(`${name}_FILE: the file cannot be read (${code}).`);
     return undefined;
   }

@@ -1,7 +1,8 @@
-import { type Variable, milliseconds } from './variable.ts';
-import { type KnownValues, type VariableName, variables } from './variables.ts';
 import { longestShutdownMs } from './shutdown.ts';
+import { milliseconds } from './variable.ts';
+import type { KnownValues } from './variables.ts';
 import { DELIVERY_DEADLINE } from './variables/webhooks.ts';
+import { weakSecrets } from './weak-secrets.ts';
 
 /** Faults that show only when several values are seen together. */
 export function brokenRules(values: KnownValues): string[] {
@@ -40,29 +41,6 @@ function sharedLimits(values: KnownValues): string[] {
     'DRAGONFLY_REDIS_URL: required in prod, where replicas share the rate limits. Give the URL of a Redis or Valkey, in it or by DRAGONFLY_REDIS_URL_FILE.',
   ];
 }
-
-/** SEC-2: no default, empty, short or example secret. Of a URL only its password is a secret. */
-function weakSecrets(values: KnownValues): string[] {
-  return Object.entries<Variable>(variables).flatMap(([name, { tier }]) => {
-    const value = values[name as VariableName];
-    if (tier !== 'sensitive' || typeof value !== 'string') return [];
-    if (!name.endsWith('_URL')) return isGuessable(value) ? [`${name}: guessable; use a random value.`] : [];
-    if (!URL.canParse(value)) return [];
-    const { password, protocol } = new URL(value);
-    // A Redis without a password is common inside a cluster; a PostgreSQL without one is a mistake.
-    if (password === '' && protocol.startsWith('redis')) return [];
-    if (password.length < 12) return [`${name}: outside dev the password needs at least 12 characters.`];
-    return isGuessable(password) ? [`${name}: the password is guessable; use a random one.`] : [];
-  });
-}
-
-const TELLING_WORDS =
-  /admin|change-?me|default|dragonfly|example|letmein|passw|postgres|qwert|secret|12345678|abcdefgh/i;
-/** Of twelve random hex digits, one password in 10,000 has fewer. */
-const LEAST_DISTINCT_CHARACTERS = 5;
-
-const isGuessable = (text: string): boolean =>
-  TELLING_WORDS.test(text) || new Set(text).size < LEAST_DISTINCT_CHARACTERS;
 
 /** SEC-12: the rights go to the role, the service comes as the user. */
 function databaseRoles(values: KnownValues): string[] {

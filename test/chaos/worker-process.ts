@@ -81,7 +81,7 @@ const worker = createWorker(
   {
     queue: noting,
     events: postgresQueueEvents({
-      url,
+      url: () => url,
       workerId: id,
       types: [TYPE],
       probeIntervalMs: 1000,

@@ -29,7 +29,7 @@ export const testEnvironment = ({ urls }: TestDatabase): Environment => ({
   DRAGONFLY_WORKER_HEARTBEAT_INTERVAL: '500ms',
   DRAGONFLY_WORKER_ABORT_AFTER: '1s',
   DRAGONFLY_WORKER_DEAD_AFTER: '2s',
-  DRAGONFLY_WEBHOOK_SECRET: 'a master secret that only the tests know, 48 bytes',
+  DRAGONFLY_WEBHOOK_SECRET: 'a master secret that only the tests know: 48 byte',
   DRAGONFLY_WEBHOOK_ALLOW_LOOPBACK: 'true',
 });
 

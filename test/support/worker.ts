@@ -64,7 +64,7 @@ export function workerOn(
         listenUrl === undefined
           ? noQueueEvents
           : postgresQueueEvents({
-              url: listenUrl,
+              url: () => listenUrl,
               workerId: id,
               types: definitions.map(({ type }) => type),
               probeIntervalMs: 10_000,

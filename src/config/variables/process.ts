@@ -23,7 +23,11 @@ export const processVariables = {
     'Least severe level that is logged.',
   ),
   OTEL_EXPORTER_OTLP_ENDPOINT: optional(
-    url(/^https?$/, 'http://collector:4318'),
+    // SEC-1: what is public is printed.
+    url(/^https?$/, 'http://collector:4318').refine(
+      (text) => !URL.parse(text)?.username && !URL.parse(text)?.password,
+      'A URL without user and password.',
+    ),
     'OpenTelemetry collector (OTLP over HTTP). Without it no traces are recorded.',
     serving,
   ),

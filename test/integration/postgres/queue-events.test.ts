@@ -23,7 +23,7 @@ const pauses: QueuePause[] = [];
 const commands: WorkerCommand[] = [];
 let ready = 0;
 const events = postgresQueueEvents({
-  url: proxy.url,
+  url: () => proxy.url,
   workerId: 'worker-1',
   types: ['a'],
   probeIntervalMs: PROBE_MS,

@@ -30,7 +30,7 @@ async function replicaAt(url: string, max: number) {
     { write: (line) => lines.push((JSON.parse(line) as { message: string }).message) },
   );
   const client = openRedis(url, () => {});
-  const shared = guarded(redisPermits(client), log);
+  const shared = guarded(redisPermits(() => client), log);
   onTestFinished(() => {
     shared.stop();
     client.disconnect();
@@ -202,7 +202,7 @@ describeWithRedis('the limiter without its Redis', (url) => {
   it('[AV-2] is degraded in readiness: its check fails', async () => {
     const proxy = await tcpProxy(url);
     const { client } = await replicaAt(proxy.url, 100);
-    const { check } = redisCheck(client);
+    const { check } = redisCheck(() => client);
     const { signal } = new AbortController();
     expect(await check(signal)).toBeUndefined();
     proxy.freeze();

@@ -33,7 +33,7 @@ describeWithRedis('permits of several replicas', (url) => {
     const quota = { name: randomUUID(), max, windowMs };
     const grants: { granted: number; left: number; remainingMs: number }[] = [];
     const replicas = clients.map((client) => {
-      const store = redisPermits(client);
+      const store = redisPermits(() => client);
       const recording: SharedPermits = {
         async take(...question) {
           const grant = await store.take(...question);
@@ -48,7 +48,7 @@ describeWithRedis('permits of several replicas', (url) => {
 
   describe('Redis', () => {
     const [client] = clients as [(typeof clients)[0]];
-    const store = redisPermits(client);
+    const store = redisPermits(() => client);
 
     it('[SEC-8] grants no more than a window has, and begins anew after it', async () => {
       const key = randomUUID();

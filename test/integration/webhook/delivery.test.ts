@@ -29,7 +29,7 @@ describe('a webhook', () => {
 
   it('is signed with both secrets while the master secret is being rotated', async () => {
     const { url, received } = await receiver();
-    await sender({ secrets: [MASTER, PREVIOUS] })(url);
+    await sender({ secrets: () => [MASTER, PREVIOUS] })(url);
     const [request] = received;
     for (const master of [MASTER, PREVIOUS]) {
       const secret = new Webhook(signingSecret(master, ACME));

@@ -15,7 +15,7 @@ type Send = (url: string, request?: Partial<WebhookRequest>) => Promise<WebhookA
 /** A sender until the test ends, as in development unless told otherwise. */
 export function sender(options: Partial<WebhookSenderOptions> = {}): Send {
   const webhooks = createWebhookSender({
-    secrets: [MASTER],
+    secrets: () => [MASTER],
     allowLoopback: true,
     connectTimeoutMs: 500,
     responseTimeoutMs: 500,

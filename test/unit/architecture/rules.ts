@@ -20,7 +20,7 @@ function ruleOf(path: string): Rule {
     case 'application':
       return { files: /^src\/(?:application|domain)\//, packages: /^zod$/ };
     case 'config':
-      return { files: /^src\/config\//, packages: /^(?:zod|fastest-levenshtein|node:fs)$/ };
+      return { files: /^src\/config\//, packages: /^(?:zod|fastest-levenshtein|node:fs|node:path)$/ };
     case 'adapters':
       return {
         files: new RegExp(`^src/(?:application|domain|adapters/${direction}/${adapter})/`),

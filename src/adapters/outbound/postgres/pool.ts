@@ -1,5 +1,6 @@
-import { type ClientConfig, type CustomTypesConfig, Pool, type QueryConfig, types as pgTypes } from 'pg';
+import { type ClientConfig, type CustomTypesConfig, type Pool, type QueryConfig, types as pgTypes } from 'pg';
 import { isConnectionError, translateError } from './errors.ts';
+import { RenewablePool, isOutdated } from './renewable-pool.ts';
 
 export interface PoolOptions {
   readonly url: string;
@@ -63,12 +64,12 @@ const UNKNOWN_TO_POOLERS = {
 } as const;
 
 /** Its statements have no names: what a connection prepared is in one server process, and the next transaction in another. */
-class PoolThroughPooler extends Pool {}
+class PoolThroughPooler extends RenewablePool {}
 
 /** A bounded pool whose waiting has an end (ARC-10). */
-export function createPool(options: PoolOptions): Pool {
+export function createPool(options: PoolOptions): RenewablePool {
   const { throughPooler = false } = options;
-  const pool = new (throughPooler ? PoolThroughPooler : Pool)({
+  const pool = new (throughPooler ? PoolThroughPooler : RenewablePool)({
     ...connectionConfig(options.url, options.applicationName, options.statementTimeoutMs),
     ...(throughPooler && UNKNOWN_TO_POOLERS),
     max: options.max,
@@ -117,7 +118,7 @@ export async function openSession(pool: Pool): Promise<Session> {
       return broken;
     },
     close() {
-      client.release(broken);
+      client.release(broken || isOutdated(pool, client));
     },
   };
 }
@@ -136,7 +137,7 @@ export const query = (pool: Pool, statement: SqlQuery): Promise<Row[]> =>
         return;
       }
       client.query<Row>(configOf(pool, statement), (error: Error | null, result) => {
-        release(error !== null && isConnectionError(error));
+        release((error !== null && isConnectionError(error)) || isOutdated(pool, client));
         if (error) reject(translateError(error));
         else resolve(result.rows);
       });

@@ -3,8 +3,8 @@ import { Client } from 'pg';
 import { connectionConfig } from './pool.ts';
 
 export interface QueueEventsOptions {
-  /** Never through a transaction pooler: LISTEN, and the lock of an idle worker, belong to a session. */
-  readonly url: string;
+  /** As it is now. Never through a transaction pooler: LISTEN, and the lock of an idle worker, belong to a session. */
+  readonly url: () => string;
   readonly workerId: string;
   /** What the worker serves. */
   readonly types: readonly string[];
@@ -20,11 +20,13 @@ const close = (client: Client): void => {
 
 /**
  * NOTIFY on a connection of its own, which also says whether the worker is idle. A silent connection looks like a quiet
- * queue, so it is probed; a broken one is opened again at the next probe, and what was missed meanwhile is found by looking.
+ * queue, so it is probed; at a probe a broken one is opened again, and one of an earlier URL anew. What was missed meanwhile is
+ * found by looking.
  */
 export function postgresQueueEvents(options: QueueEventsOptions): QueueEvents {
   const { url, workerId, types, probeIntervalMs, probeTimeoutMs, onError } = options;
   let client: Client | undefined;
+  let openedBy: string | undefined;
   /** The client, once it listens. */
   let listening: Client | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -32,7 +34,8 @@ export function postgresQueueEvents(options: QueueEventsOptions): QueueEvents {
   let idle = false;
 
   async function open(handlers: QueueEventHandlers): Promise<void> {
-    const next = new Client(connectionConfig(url, 'dragonfly-listen', probeTimeoutMs));
+    openedBy = url();
+    const next = new Client(connectionConfig(openedBy, 'dragonfly-listen', probeTimeoutMs));
     next.on('error', (error) => {
       if (client === next) drop(error);
     });
@@ -51,6 +54,13 @@ export function postgresQueueEvents(options: QueueEventsOptions): QueueEvents {
     handlers.onReady();
   }
 
+  async function reopen(handlers: QueueEventHandlers): Promise<void> {
+    const before = client;
+    client = listening = undefined;
+    if (before) close(before);
+    await open(handlers);
+  }
+
   const sayIdle = async (to: Client): Promise<unknown> =>
     await to.query('select ops.set_idle($1, $2)', [types, idle]);
 
@@ -64,8 +74,8 @@ export function postgresQueueEvents(options: QueueEventsOptions): QueueEvents {
 
   async function probe(handlers: QueueEventHandlers): Promise<void> {
     try {
-      if (client) await client.query('select');
-      else await open(handlers);
+      if (client && openedBy === url()) await client.query('select');
+      else await reopen(handlers);
     } catch (error) {
       drop(error);
     }

@@ -6,7 +6,8 @@ const HOUR_MS = 3_600_000;
 const CONNECT_TIMEOUT_MS = 5000;
 
 interface MaintenanceOptions {
-  readonly url: string;
+  /** As it is now. */
+  readonly url: () => string;
   /** @param step what was done */
   readonly onStep: (step: string) => void;
   readonly onError: (error: unknown) => void;
@@ -19,7 +20,7 @@ export function queueMaintenance({ url, onStep, onError }: MaintenanceOptions) {
 
   async function run(): Promise<void> {
     const own = new Client({
-      ...connectionConfig(url, 'dragonfly-maintenance', 0),
+      ...connectionConfig(url(), 'dragonfly-maintenance', 0),
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     });
     // The statement that is under way says what became of the connection.

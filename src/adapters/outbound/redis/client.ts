@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { DependencyCheck } from '#src/application/health/readiness.ts';
 import { Redis } from 'ioredis';
 
@@ -19,11 +20,44 @@ export function openRedis(url: string, onError: (error: Error) => void): Redis {
   return client;
 }
 
+export interface RenewableRedis {
+  /** As it is now. */
+  readonly client: () => Redis;
+  /** Goes over to another URL once it is connected there. @throws Error when it cannot be; all stays as it is */
+  renew(url: string): Promise<void>;
+  close(): void;
+}
+
+/** A connection whose URL may change; what was asked before is still answered by the one before. */
+export function renewableRedis(url: string, onError: (error: Error) => void): RenewableRedis {
+  let client = openRedis(url, onError);
+  return {
+    client: () => client,
+    async renew(nextUrl) {
+      const next = openRedis(nextUrl, onError);
+      try {
+        await once(next, 'ready', { signal: AbortSignal.timeout(2 * CONNECT_TIMEOUT_MS) });
+      } catch (error) {
+        next.disconnect();
+        throw error;
+      }
+      const before = client;
+      client = next;
+      await before.quit().catch(() => {
+        before.disconnect(); // It was not connected, and owes no answer.
+      });
+    },
+    close() {
+      client.disconnect();
+    },
+  };
+}
+
 /** Soft: without Redis the replica counts for itself, it still serves (AV-2). */
-export const redisCheck = (client: Redis): DependencyCheck => ({
+export const redisCheck = (client: () => Redis): DependencyCheck => ({
   name: 'redis',
   kind: 'soft',
   async check() {
-    await client.ping();
+    await client().ping();
   },
 });

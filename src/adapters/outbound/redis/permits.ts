@@ -15,14 +15,14 @@ return { granted, math.max(0, tonumber(ARGV[2]) - used - granted), remaining }`;
 const PREFIX = 'dragonfly:permits:';
 
 /** Permits of fixed windows that all replicas share. Rejects when Redis does not answer, or refuses to write. */
-export const redisPermits = (client: Redis) => ({
+export const redisPermits = (client: () => Redis) => ({
   async take(
     key: string,
     wanted: number,
     max: number,
     windowMs: number,
   ): Promise<{ granted: number; left: number; remainingMs: number }> {
-    const answer = await client.eval(TAKE, 1, `${PREFIX}${key}`, wanted, max, windowMs);
+    const answer = await client().eval(TAKE, 1, `${PREFIX}${key}`, wanted, max, windowMs);
     const [granted, left, remainingMs] = answer as [number, number, number];
     return { granted, left, remainingMs };
   },

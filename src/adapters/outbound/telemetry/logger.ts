@@ -1,4 +1,5 @@
-import { type DestinationStream, type Logger, pino, stdSerializers } from 'pino';
+import { type DestinationStream, type Logger, pino } from 'pino';
+import { allowedFields, describeError, withoutCredentials, withoutObjects } from './redaction.ts';
 
 /** The levels of the laws (OBS-1); pino's own names stay inside. */
 const LEVELS: Readonly<Record<string, string>> = {
@@ -17,11 +18,11 @@ export interface LoggerOptions {
 }
 
 /** JSON lines with timestamp, level, message, service and git_sha; who logs adds trace_id (OBS-1, DEP-1). */
-export const createLogger = (
+export function createLogger(
   { level, service, gitSha }: LoggerOptions,
   destination: DestinationStream,
-): Logger =>
-  pino(
+): Logger {
+  const logger = pino(
     {
       level: level === 'warning' ? 'warn' : level,
       messageKey: 'message',
@@ -30,10 +31,24 @@ export const createLogger = (
       timestamp: makeTimestamp(),
       // Fastify's own lines have their error under `err`.
       serializers: { error: describeError, err: describeError },
-      formatters: { level: (label) => ({ level: LEVELS[label] ?? label }) },
+      formatters: { level: (label) => ({ level: LEVELS[label] ?? label }), log: allowedFields },
+      hooks: {
+        logMethod(args, method) {
+          withoutObjects(args);
+          method.apply(this, args);
+        },
+        streamWrite: withoutCredentials,
+      },
     },
     destination,
   );
+  // Its children inherit this, too. The formatter for fields does not see what a child is given.
+  const makeChild = logger.child;
+  logger.child = function child(this: Logger, bindings, options) {
+    return makeChild.call(this, allowedFields(bindings), options);
+  } as typeof logger.child;
+  return logger;
+}
 
 /** Under load many lines fall into one millisecond, and to format it costs more than to write it. */
 function makeTimestamp(): () => string {
@@ -47,15 +62,4 @@ function makeTimestamp(): () => string {
     }
     return formatted;
   };
-}
-
-/**
- * What an error says and where it comes from, and nothing of what libraries hang on it: a connection with its cancel key,
- * a row with somebody's data (SEC-1, OBS-2).
- */
-function describeError(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const { type, message, stack, code } = stdSerializers.err(error) as Record<string, unknown>;
-  const errors = error instanceof AggregateError ? error.errors.map(describeError) : undefined;
-  return { type, message, stack, code, errors };
 }

@@ -10,8 +10,8 @@ import { webhookSignature } from './signature.ts';
 import { signingSecret } from './signing-secret.ts';
 
 export interface WebhookSenderOptions {
-  /** Master secrets, the current one first; a second one while it is being rotated. */
-  readonly secrets: readonly string[];
+  /** Master secrets as they are now, the current one first; a second one while it is being rotated. */
+  readonly secrets: () => readonly string[];
   /** For development: lets webhooks reach this machine. No other private address is ever allowed. */
   readonly allowLoopback: boolean;
   readonly connectTimeoutMs: number;
@@ -49,7 +49,7 @@ export function createWebhookSender(
         origin: url.origin,
         path: `${url.pathname}${url.search}`,
         method: 'POST',
-        ...messageOf(request, options.secrets),
+        ...messageOf(request, options.secrets()),
         headersTimeout: responseTimeoutMs,
         signal: inTime,
       });
