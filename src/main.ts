@@ -11,6 +11,7 @@ const USAGE = `Usage: dragonfly <role or command>
   roles                      database and database roles, as its administrator
   keys create|revoke         the API keys of an organisation
   webhook-secret             what a receiver verifies an organisation's webhooks with
+  constitution               the laws, what enforces them and what became of that; in a checkout
 Every variable of the environment: docs/configuration.md`;
 
 async function main([name = '', ...args]: string[]): Promise<void> {

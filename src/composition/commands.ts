@@ -14,6 +14,7 @@ export const commands: Readonly<Record<string, Command>> = {
   roles,
   keys,
   'webhook-secret': webhookSecret,
+  constitution: async (args) => await (await import('./constitution.ts')).constitution(args),
 };
 
 async function migrate([direction = '', ...rest]: string[], environment: Environment): Promise<string> {
