@@ -8,17 +8,17 @@ export interface Enforcement {
   readonly file: string;
   readonly title: string;
   readonly laws: readonly string[];
-  /** The step of the gate that runs it, where that is not a run of tests. */
+  /** Of a message of the linter: the step of the gate that runs it. */
   readonly step?: string | undefined;
 }
 
-const NAMED = String.raw`(?:[^\n]*?\[[A-Z][A-Z0-9]*-\d+\])`;
+const QUOTED = String.raw`(?<quote>['"\x60])(?<title>(?:(?!\k<quote>)[^\\]|\\.)*)\k<quote>`;
 
-/** The first argument of a call: a title, and not a text that a test expects. */
-const TEST_TITLE = new RegExp(String.raw`\(\s*(?<quote>['"\x60])(?<title>${NAMED}.*?)\k<quote>,`, 'g');
-const STEP = /^(?:step|tests) (?<quote>['"])(?<title>.+?)\k<quote> (?<command>.+)$/gm;
-const LINT_MESSAGE = new RegExp(String.raw`"message": "(?<title>${NAMED}.*?)"`, 'g');
-const WORKFLOW_STEP = new RegExp(String.raw`^ *(?:- )?name: (?<title>.*${NAMED}.*)$`, 'gm');
+/** The first argument of a function that defines tests, and not a text that one expects. */
+const TEST_TITLE = new RegExp(String.raw`(?:\b(?:it|test|describe)[\w.]*|\))\(\s*${QUOTED},`, 'g');
+const STEP = new RegExp(String.raw`^(?:step|tests) ${QUOTED} (?<command>.+)$`, 'gm');
+const LINT_MESSAGE = new RegExp(String.raw`"message": ${QUOTED}`, 'g');
+const WORKFLOW_STEP = /^ *(?:- )?name: (?<title>.+)$/gm;
 
 /** Every enforcement of the checkout, by file, in the order of the files. */
 export function collectEnforcements(root: string): Enforcement[] {
@@ -34,7 +34,7 @@ export function collectEnforcements(root: string): Enforcement[] {
   const check = [...gate.matchAll(STEP)].find(({ groups }) => groups?.['command'] === '.ci/check');
   return [
     ...find('test', 'test/**/*.test.ts', TEST_TITLE),
-    ...find('gate step', '.ci/run', STEP).map((found) => ({ ...found, step: found.title })),
+    ...find('gate step', '.ci/run', STEP),
     ...find('linter message', '.oxlintrc.json', LINT_MESSAGE, check?.groups?.['title']),
     ...find('workflow step', '.github/workflows/*.yml', WORKFLOW_STEP),
   ].filter(({ laws }) => laws.length > 0);

@@ -1,26 +1,20 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { promisify } from 'node:util';
 import { lastReleases } from '../contract/releases.ts';
 import { amendmentFaults } from './amendments.ts';
 import { collectEnforcements } from './enforcements.ts';
-import { PAGE, parseConstitution } from './laws.ts';
+import { PAGE, parseConstitution, readConstitution } from './laws.ts';
+import { UsageError, readOptions } from './options.ts';
 import { prove } from './prove.ts';
-import { readResults } from './results.ts';
 import { describeLaws, summaryOf } from './report.ts';
+import { readResults } from './results.ts';
 import { review } from './review.ts';
 import { readSabotages, sabotageFaults, sampleOf } from './sabotage.ts';
 import { readWaivers } from './waivers.ts';
 
-const USAGE = `Usage: dragonfly constitution [--json] [--quiet] [--strict] [--gate]
-       dragonfly constitution --prove [--sample N] [LAW…]
-Law by law what enforces it and what became of that in the last run of .ci/run. Exit code 1 when a law is broken.
-  --gate     every enforcement must have passed in a run of .ci/run on these very files
-  --strict   a warning is a fault
-  --quiet    only what is wrong
-  --prove    sabotage a copy of the checkout and see that the checks notice: of each law that has a sabotage,
-             of the laws named, or of N laws that change from day to day`;
+const DAY_MS = 86_400_000;
+
+type Options = ReturnType<typeof readOptions>;
 
 const root = process.cwd();
 const today = new Date().toISOString().slice(0, 10);
@@ -28,88 +22,67 @@ const run = promisify(execFile);
 const git = async (...options: string[]): Promise<string> =>
   (await run('git', options, { cwd: root })).stdout.trim();
 
-const options = readOptions();
-const page = parseConstitution(await readFile(join(root, PAGE), 'utf8'));
-const enforcements = collectEnforcements(root);
-const sabotages = readSabotages(root);
-await (options.prove ? proveLaws() : reviewLaws());
-
-function readOptions() {
-  try {
-    const { values, positionals } = parseArgs({
-      allowPositionals: true,
-      options: {
-        json: { type: 'boolean', default: false },
-        quiet: { type: 'boolean', default: false },
-        strict: { type: 'boolean', default: false },
-        gate: { type: 'boolean', default: false },
-        prove: { type: 'boolean', default: false },
-        sample: { type: 'string' },
-      },
-    });
-    const isSample = values.sample === undefined || /^[1-9]\d?$/.test(values.sample);
-    if (isSample && (values.prove || (positionals.length === 0 && values.sample === undefined))) {
-      return { ...values, laws: positionals };
-    }
-  } catch {
-    // An option that is not known: the usage says which are.
-  }
-  console.error(USAGE);
-  process.exit(2);
-}
-
-async function proveLaws(): Promise<void> {
-  const unknown = options.laws.filter((law) => !sabotages.some((sabotage) => sabotage.law === law));
-  if (unknown.length > 0) {
-    console.error(`No sabotage of ${unknown.join(', ')} is in test/sabotage.`);
-    process.exit(2);
-  }
-  const asked =
-    options.laws.length > 0 ? sabotages.filter(({ law }) => options.laws.includes(law)) : sabotages;
-  const day = Math.floor(Date.parse(today) / 86_400_000);
-  const chosen = options.sample === undefined ? asked : sampleOf(asked, Number(options.sample), day);
+/** Proves laws. @returns whether every sabotage was noticed */
+async function proveLaws({ laws, sample, json }: Options): Promise<boolean> {
+  const all = readSabotages(root);
+  const unknown = laws.filter((law) => !all.some((sabotage) => sabotage.law === law));
+  if (unknown.length > 0) throw new UsageError(`test/sabotage has none of ${unknown.join(', ')}.`);
+  const asked = laws.length > 0 ? all.filter(({ law }) => laws.includes(law)) : all;
+  const day = Math.floor(Date.parse(today) / DAY_MS);
+  const chosen = sample === undefined ? asked : sampleOf(asked, Number(sample), day);
   const faults = await prove(root, chosen, (law, fault) => {
-    if (!options.json) console.log(fault ?? `${law}: its sabotage was noticed`);
+    if (!json) console.log(fault ?? `${law}: its sabotage was noticed`);
   });
-  if (options.json) console.log(JSON.stringify({ proven: chosen.map(({ law }) => law), faults }, null, 2));
-  process.exitCode = faults.length > 0 ? 1 : 0;
+  if (json) console.log(JSON.stringify({ laws: chosen.map(({ law }) => law), faults }, null, 2));
+  return faults.length === 0;
 }
 
-async function reviewLaws(): Promise<void> {
+/** Reviews all laws. @returns whether none is broken */
+async function reviewLaws({ gate, strict, json, quiet }: Options): Promise<boolean> {
+  const constitution = readConstitution(root);
+  const enforcements = collectEnforcements(root);
   const results = readResults(root);
-  const resultsHold =
-    results?.commit === (await git('rev-parse', 'HEAD')) && !(await git('status', '--porcelain'));
-  const found = review({
-    constitution: page,
-    enforcements,
-    waivers: readWaivers(root),
-    results,
-    resultsHold,
-    today,
-  });
+  const isOfCommit = results?.commit === (await git('rev-parse', 'HEAD'));
+  const resultsHold = isOfCommit && (await git('status', '--porcelain')) === '';
+  const waivers = readWaivers(root);
+  const reviewed = review({ constitution, enforcements, waivers, results, resultsHold, today });
+  const { laws, warnings } = reviewed;
   const faults = [
-    ...found.faults,
-    ...sabotageFaults(root, sabotages, page.laws, enforcements),
+    ...reviewed.faults,
+    ...sabotageFaults(root, readSabotages(root), constitution.laws, enforcements),
     ...(await faultsSinceRelease()),
-    ...(options.gate && !resultsHold ? ['.ci/run has not run on these files.'] : []),
-    ...(options.strict ? found.warnings : []),
+    ...(gate && !resultsHold ? ['.ci/run has not run on these files.'] : []),
+    ...(strict ? warnings : []),
   ];
-  const complete = { ...found, faults };
-  if (options.json) {
-    const { version, audited } = page;
-    console.log(JSON.stringify({ version, audited, commit: results?.commit, ...complete }, null, 2));
-  } else {
-    if (!options.quiet) console.log(describeLaws(complete));
-    for (const warning of found.warnings) console.log(`warning: ${warning}`);
-    for (const fault of faults) console.log(`fault: ${fault}`);
-    console.log(`Constitution ${page.version}: ${summaryOf(complete)}`);
+
+  const { version, audited } = constitution;
+  if (json) {
+    console.log(
+      JSON.stringify({ version, audited, commit: results?.commit, laws, warnings, faults }, null, 2),
+    );
+    return faults.length === 0;
   }
-  process.exitCode = faults.length > 0 ? 1 : 0;
+  if (!quiet) console.log(describeLaws(laws));
+  for (const warning of warnings) console.log(`warning: ${warning}`);
+  for (const fault of faults) console.log(`fault: ${fault}`);
+  console.log(`Constitution ${version}: ${summaryOf(laws)}; ${faults.length} faults.`);
+  return faults.length === 0;
 }
 
 async function faultsSinceRelease(): Promise<string[]> {
+  const current = readConstitution(root);
   const releases = await lastReleases(root, PAGE);
   return releases.flatMap(({ text }) =>
-    text === undefined ? [] : amendmentFaults(parseConstitution(text), page),
+    text === undefined ? [] : amendmentFaults(parseConstitution(text), current),
   );
+}
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  const isKept = await (options.prove ? proveLaws(options) : reviewLaws(options));
+  process.exitCode = isKept ? 0 : 1;
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(error.message);
+  process.exitCode = 2;
 }

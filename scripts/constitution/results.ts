@@ -67,11 +67,11 @@ export const testsOf = (report: VitestReport, root: string): TestResult[] =>
  * has to pass in at least one of the runs, as some are skipped in all but one.
  */
 export function outcomeOf(enforcement: Enforcement, { steps, tests }: Results): Outcome {
-  if (enforcement.step !== undefined) {
-    const passed = steps.get(enforcement.step);
+  if (enforcement.kind === 'workflow step') return 'elsewhere';
+  if (enforcement.kind !== 'test') {
+    const passed = steps.get(enforcement.step ?? enforcement.title);
     return passed === undefined ? 'not run' : passed ? 'passed' : 'failed';
   }
-  if (enforcement.kind !== 'test') return 'elsewhere';
   const pattern = titlePattern(enforcement.title);
   const own = tests.filter(
     ({ file, titles }) => file === enforcement.file && titles.some((title) => pattern.test(title)),

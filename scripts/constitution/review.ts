@@ -54,10 +54,12 @@ export function review(facts: Facts): Review {
 function reviewed({ id, text, notAdopted }: Law, { enforcements, waivers, results }: Facts): ReviewedLaw {
   const own = enforcements
     .filter(({ laws }) => laws.includes(id))
-    .map((enforcement) => ({
-      ...enforcement,
-      result: results ? outcomeOf(enforcement, results) : ('not run' as const),
-    }));
+    .map((enforcement) =>
+      Object.assign(
+        { result: results ? outcomeOf(enforcement, results) : ('not run' as const) },
+        enforcement,
+      ),
+    );
   const waiver = waivers.find(({ law }) => law === id);
   return {
     id,
