@@ -14,6 +14,20 @@ export function amendmentFaults(released: Constitution, current: Constitution): 
     : [];
 }
 
+/** What is wrong with the change log: the newest amendment is first, and is the version; two approved each but the first. */
+export function logFaults({ version, amendments }: Constitution): string[] {
+  const [newest] = amendments;
+  const dates = amendments.map(({ date }) => date);
+  const alone = amendments.slice(0, -1).filter(({ approvers }) => new Set(approvers).size < 2);
+  return [
+    ...(newest?.version === version ? [] : [`The change log of ${PAGE} does not begin with ${version}.`]),
+    ...(dates.join() === dates.toSorted().toReversed().join()
+      ? []
+      : [`The change log of ${PAGE} is not in the order of its dates.`]),
+    ...alone.map(({ version }) => `The amendment ${version} of ${PAGE} needs two who approve it.`),
+  ];
+}
+
 /** A law that is removed or given up is MAJOR, one that is new or adopted MINOR, other words are PATCH. */
 function requiredRank(released: Constitution, current: Constitution): Rank {
   const before = new Map(released.laws.map((law) => [law.id, law]));

@@ -14,6 +14,7 @@ export interface Amendment {
   readonly version: string;
   /** ISO date. */
   readonly date: string;
+  readonly approvers: readonly string[];
 }
 
 export interface Constitution {
@@ -27,7 +28,7 @@ export interface Constitution {
 
 const LAW = /^- \*\*(?<id>[A-Z][A-Z0-9]*-\d+)\*\* (?<text>.+)$(?:\n {2}_Not adopted: (?<reason>.+)_$)?/gm;
 const HEAD = /^Version (?<version>\d+\.\d+\.\d+)\. Last audit: (?<audited>\d{4}-\d\d-\d\d)\.$/m;
-const AMENDMENT = /^\| (?<version>\d+\.\d+\.\d+) +\| (?<date>\d{4}-\d\d-\d\d) +\|/gm;
+const AMENDMENT = /^\| (?<version>\d+\.\d+\.\d+) +\| (?<date>\d{4}-\d\d-\d\d) +\| (?<approvers>[^|]+?) +\|/gm;
 
 export const readConstitution = (root: string): Constitution =>
   parseConstitution(readFileSync(join(root, PAGE), 'utf8'));
@@ -48,6 +49,7 @@ export function parseConstitution(page: string): Constitution {
     amendments: [...page.matchAll(AMENDMENT)].map(({ groups }) => ({
       version: groups?.['version'] ?? '',
       date: groups?.['date'] ?? '',
+      approvers: groups?.['approvers']?.split(', ') ?? [],
     })),
   };
 }

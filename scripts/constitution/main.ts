@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { lastReleases } from '../contract/releases.ts';
-import { amendmentFaults } from './amendments.ts';
+import { amendmentFaults, logFaults } from './amendments.ts';
 import { collectEnforcements } from './enforcements.ts';
 import { PAGE, parseConstitution, readConstitution } from './laws.ts';
 import { UsageError, readOptions } from './options.ts';
@@ -50,6 +50,7 @@ async function reviewLaws({ gate, strict, json, quiet }: Options): Promise<boole
   const faults = [
     ...reviewed.faults,
     ...sabotageFaults(root, readSabotages(root), constitution.laws, enforcements),
+    ...logFaults(constitution),
     ...(await faultsSinceRelease()),
     ...(gate && !resultsHold ? ['.ci/run has not run on these files.'] : []),
     ...(strict ? warnings : []),

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { amendmentFaults } from '../../../scripts/constitution/amendments.ts';
+import { amendmentFaults, logFaults } from '../../../scripts/constitution/amendments.ts';
 import { parseConstitution } from '../../../scripts/constitution/laws.ts';
 
 const A1 = '- **A-1** A law.\n  _Checked by [a](../a)._';
@@ -38,4 +38,14 @@ it.for([
 ] as const)('[DOC-2] an amendment of %s', ([, laws, version, isRight]) => {
   const faults = amendmentFaults(page('1.2.3', A1, A2), page(version, ...laws));
   expect(faults).toHaveLength(isRight ? 0 : 1);
+});
+
+it('[DOC-2] the change log begins with the version, in the order of dates, and two approved each amendment', () => {
+  const log = (...lines: string[]) => logFaults(page('1.1.0', A1, ...lines.map((line) => `| ${line} | … |`)));
+  const first = '1.0.0   | 2026-01-01 | the authors';
+  const second = '1.1.0   | 2026-02-01 | Ada, Grace ';
+  expect(log(second, first)).toEqual([]);
+  expect(log(first)).toEqual([expect.stringContaining('does not begin with 1.1.0')]);
+  expect(log(second, first.replace('2026', '2027'))).toEqual([expect.stringContaining('order')]);
+  expect(log(second.replace('Ada', 'Grace'), first)).toEqual([expect.stringContaining('two who approve')]);
 });

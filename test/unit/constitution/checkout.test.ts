@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { logFaults } from '../../../scripts/constitution/amendments.ts';
 import { collectEnforcements } from '../../../scripts/constitution/enforcements.ts';
 import { readConstitution } from '../../../scripts/constitution/laws.ts';
 import { review } from '../../../scripts/constitution/review.ts';
@@ -19,11 +20,8 @@ describe('the constitution of this checkout', () => {
     }
   });
 
-  it('[DOC-2] has its version and every earlier one in the change log, the newest first', () => {
-    const { version, amendments } = constitution;
-    expect(amendments[0]?.version).toBe(version);
-    const byDate = amendments.toSorted((a, b) => b.date.localeCompare(a.date));
-    expect(amendments).toEqual(byDate);
+  it('[DOC-2] has its version and every earlier one in the change log', () => {
+    expect(logFaults(constitution)).toEqual([]);
   });
 
   it('[DOC-3] has a check, a waiver that holds, or a reason for each law, and no check of an unknown law', () => {

@@ -1,14 +1,17 @@
 import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { checkout, commit, git, write } from './checkout.ts';
 
 const run = promisify(execFile);
 const SCRIPT = resolve(import.meta.dirname, '../../../scripts/constitution/main.ts');
 
+// Each test starts several processes.
+vi.setConfig({ testTimeout: 60_000 });
+
 const page = (version: string, ...laws: string[]) =>
-  `Version ${version}. Last audit: 2026-01-31.\n\n${laws.join('\n')}\n`;
+  `Version ${version}. Last audit: 2026-01-31.\n\n${laws.join('\n')}\n\n| ${version} | 2026-01-31 | all |\n`;
 const FILES = {
   'docs/constitution.md': page('1.0.0', '- **OBS-1** Logs.', '- **OBS-2** More.\n  _Not adopted: later._'),
   'waivers.yaml': 'waivers: []\n',
