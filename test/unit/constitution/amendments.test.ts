@@ -40,8 +40,9 @@ it.for([
   expect(faults).toHaveLength(isRight ? 0 : 1);
 });
 
+const log = (...lines: string[]) => logFaults(page('1.1.0', A1, ...lines.map((line) => `| ${line} | … |`)));
+
 it('[DOC-2] the change log begins with the version, in the order of dates, and two approved each amendment', () => {
-  const log = (...lines: string[]) => logFaults(page('1.1.0', A1, ...lines.map((line) => `| ${line} | … |`)));
   const first = '1.0.0   | 2026-01-01 | the authors';
   const second = '1.1.0   | 2026-02-01 | Ada, Grace ';
   expect(log(second, first)).toEqual([]);
