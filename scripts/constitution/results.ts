@@ -7,10 +7,13 @@ export const RESULTS = '.dragonfly/results';
 
 export type Outcome = 'passed' | 'failed' | 'skipped' | 'not run' | 'elsewhere';
 
+/** By exit code. What ends with 77 could not check, by the custom of Automake. */
+const STEP_OUTCOMES: Readonly<Record<string, Outcome>> = { 0: 'passed', 77: 'skipped' };
+
 export interface Results {
   readonly commit: string;
-  /** By name, whether each step of the gate passed. */
-  readonly steps: ReadonlyMap<string, boolean>;
+  /** Of each step of the gate, by name. */
+  readonly steps: ReadonlyMap<string, Outcome>;
   readonly tests: readonly TestResult[];
 }
 
@@ -44,7 +47,7 @@ export function readResults(root: string): Results | undefined {
     steps: new Map(
       steps.map((line) => {
         const [status, name = ''] = line.split('\t');
-        return [name, status === '0'];
+        return [name, STEP_OUTCOMES[status ?? ''] ?? 'failed'];
       }),
     ),
     tests: globSync('*.json', { cwd: folder }).flatMap((file) =>
@@ -69,8 +72,7 @@ export const testsOf = (report: VitestReport, root: string): TestResult[] =>
 export function outcomeOf(enforcement: Enforcement, { steps, tests }: Results): Outcome {
   if (enforcement.kind === 'workflow step') return 'elsewhere';
   if (enforcement.kind !== 'test') {
-    const passed = steps.get(enforcement.step ?? enforcement.title);
-    return passed === undefined ? 'not run' : passed ? 'passed' : 'failed';
+    return steps.get(enforcement.step ?? enforcement.title) ?? 'not run';
   }
   const pattern = titlePattern(enforcement.title);
   const own = tests.filter(

@@ -47,7 +47,7 @@ export function review(facts: Facts): Review {
       ...facts.waivers.flatMap((waiver) => waiverFault(waiver, facts.today) ?? []),
       ...(facts.resultsHold ? laws.flatMap(resultFaults) : []),
     ],
-    warnings: warnings(facts),
+    warnings: warningsOf(laws, facts),
   };
 }
 
@@ -109,14 +109,22 @@ function unknownLaws({ constitution, enforcements, waivers }: Facts): string[] {
   ];
 }
 
-const resultFaults = ({ id, state, enforcements }: ReviewedLaw): string[] =>
-  state === 'waived'
+const resultFaults = (law: ReviewedLaw): string[] =>
+  law.state === 'waived'
     ? []
-    : enforcements
+    : law.enforcements
+        .filter((enforcement) => !isUnchecked(enforcement))
         .filter(({ result }) => result !== 'passed' && result !== 'elsewhere')
-        .map(({ file, title, result }) => `${id}: ${result} in the gate: ${file}: ${title}`);
+        .map(({ file, title, result }) => `${law.id}: ${result} in the gate: ${file}: ${title}`);
 
-function warnings({ constitution, waivers, today }: Facts): string[] {
+/** A step says that it could not check, without a network for example; a test that is skipped says nothing. */
+const isUnchecked = ({ kind, result }: ReviewedLaw['enforcements'][number]): boolean =>
+  kind === 'gate step' && result === 'skipped';
+
+function warningsOf(
+  laws: readonly ReviewedLaw[],
+  { constitution, waivers, today, resultsHold }: Facts,
+): string[] {
   const sinceAudit = daysBetween(constitution.audited, today);
   return [
     ...(sinceAudit > AUDIT_DAYS ? [`The last audit was ${sinceAudit} days ago: one a quarter is due.`] : []),
@@ -124,5 +132,10 @@ function warnings({ constitution, waivers, today }: Facts): string[] {
       .map(({ law, expires }) => ({ law, expires, days: daysBetween(today, expires) }))
       .filter(({ days }) => days >= 0 && days <= WAIVER_WARNING_DAYS)
       .map(({ law, expires }) => `The waiver of ${law} ends on ${expires}.`),
+    ...(resultsHold ? laws : []).flatMap(({ id, enforcements }) =>
+      enforcements
+        .filter(isUnchecked)
+        .map(({ title }) => `${id}: could not be checked in the gate: ${title}`),
+    ),
   ];
 }

@@ -15,6 +15,7 @@ const page = (version: string, ...laws: string[]) =>
 const FILES = {
   'docs/constitution.md': page('1.0.0', '- **OBS-1** Logs.', '- **OBS-2** More.\n  _Not adopted: later._'),
   'waivers.yaml': 'waivers: []\n',
+  '.ci/run': "step '[OBS-1] scan' .ci/scan\n",
   'test/a.test.ts': `it(${JSON.stringify('[OBS-1] logs')}, x);\n`,
 };
 
@@ -32,7 +33,7 @@ const constitution = async (folder: string, ...options: string[]): Promise<Answe
 /** What the gate leaves. */
 const results = (folder: string, hash: string, status: string) => ({
   '.dragonfly/results/commit': `${hash}\n`,
-  '.dragonfly/results/steps.tsv': '0\tcheck\n',
+  '.dragonfly/results/steps.tsv': '0\t[OBS-1] scan\n1\tanother\n',
   '.dragonfly/results/1.json': JSON.stringify({
     testResults: [
       {
@@ -71,7 +72,10 @@ it('judges the last run of the gate while the files are those that it ran on', a
   expect(JSON.parse(stdout)).toMatchObject({
     version: '1.0.0',
     commit: hash,
-    laws: [{ id: 'OBS-1', state: 'enforced', enforcements: [{ result: 'skipped' }] }, { id: 'OBS-2' }],
+    laws: [
+      { id: 'OBS-1', state: 'enforced', enforcements: [{ result: 'skipped' }, { result: 'passed' }] },
+      { id: 'OBS-2' },
+    ],
     faults: ['OBS-1: skipped in the gate: test/a.test.ts: [OBS-1] logs'],
   });
   await write(folder, { 'test/b.test.ts': '' });

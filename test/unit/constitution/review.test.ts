@@ -162,15 +162,29 @@ describe('the results of the gate', () => {
       { kind: 'gate step', file: '.ci/run', title: '[A-1] chaos', laws: ['A-1'] },
       { kind: 'linter message', file: '.oxlintrc.json', title: '[A-1] no.', laws: ['A-1'], step: 'lint' },
     ];
-    const steps = new Map([
-      ['[A-1] chaos', true],
-      ['lint', true],
+    const steps: Results['steps'] = new Map([
+      ['[A-1] chaos', 'passed'],
+      ['lint', 'passed'],
     ]);
     expect(judged([], { enforcements }, steps).faults).toEqual([]);
-    expect(judged([], { enforcements }, new Map([['lint', false]])).faults).toEqual([
+    expect(judged([], { enforcements }, new Map([['lint', 'failed']])).faults).toEqual([
       'A-1: not run in the gate: .ci/run: [A-1] chaos',
       'A-1: failed in the gate: .oxlintrc.json: [A-1] no.',
     ]);
+  });
+
+  it('warn of a step that could not check', () => {
+    const enforcements = [
+      check('[A-1] holds', 'A-1'),
+      { kind: 'gate step', file: '.ci/run', title: '[A-1] scan', laws: ['A-1'] } as const,
+    ];
+    const { faults, warnings } = judged(
+      [ran('passed', '[A-1] holds')],
+      { enforcements },
+      new Map([['[A-1] scan', 'skipped']]),
+    );
+    expect(faults).toEqual([]);
+    expect(warnings).toEqual(['A-1: could not be checked in the gate: [A-1] scan']);
   });
 
   it('say nothing of a step of a workflow', () => {
