@@ -110,3 +110,11 @@ it.for([['--no-such'], ['OBS-1'], ['--sample', '3'], ['--prove', '--sample', 'x'
     expect(answer.stderr).toMatch(/Usage|test.sabotage has none/);
   },
 );
+
+it('is a command of dragonfly, with its options and its exit code', async () => {
+  const main = resolve(import.meta.dirname, '../../../src/main.ts');
+  const answer = await run(process.execPath, [main, 'constitution', '--no-such']).catch(
+    (error: unknown) => error,
+  );
+  expect(answer).toMatchObject({ code: 2, stderr: expect.stringContaining('Usage: dragonfly constitution') });
+});
