@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type FormatConfig, format } from 'oxfmt';
-import { renderConstitution } from './constitution.ts';
+import { renderConstitution } from './constitution/page.ts';
 import { renderDatabaseTypes } from './database-types.ts';
 import { renderConfigurationPage, renderEnvExample } from './environment-docs.ts';
 import { renderGrants } from './grants.ts';

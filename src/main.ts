@@ -14,6 +14,7 @@ const USAGE = `Usage: dragonfly <role or command>
   audit verify|list          the log of administrative acts
   webhook-secret             what a receiver verifies an organisation's webhooks with
   config [--json] [role]     what a role would start with and where from; of secrets no value
+  constitution               the laws, what enforces them and what became of that; in a checkout
 Every variable of the environment: docs/configuration.md`;
 
 async function main([name = '', ...args]: string[]): Promise<void> {

@@ -12,6 +12,7 @@ export const commands: Readonly<Record<string, Command>> = {
   audit: async (args, environment) => await (await import('./audit-commands.ts')).audit(args, environment),
   'webhook-secret': webhookSecret,
   config,
+  constitution: async (args) => await (await import('./constitution.ts')).constitution(args),
 };
 
 async function migrate([direction = '', ...rest]: string[], environment: Environment): Promise<string> {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { apiKeyFormat, newApiKey } from '#src/adapters/outbound/api-key/format.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
@@ -44,6 +45,11 @@ function setUp() {
   });
   return { authenticate, looked, used, cache };
 }
+
+it('[SEC-5] of a key only its SHA-256 is stored', () => {
+  expect(KEY.hash).toBe(createHash('sha256').update(KEY.key).digest('hex'));
+  expect(apiKeyFormat.hash(KEY.key)).toBe(KEY.hash);
+});
 
 describe('authenticate', () => {
   it('[SEC-5] knows a key by its hash and notes its use', async () => {
