@@ -7,9 +7,10 @@ import { Pool } from 'pg';
  * those, it does through functions (SEC-12).
  */
 export async function renderDatabaseTypes(databaseUrl: string): Promise<string> {
-  const db = new Kysely<unknown>({
-    dialect: new PostgresDialect({ pool: new Pool({ connectionString: databaseUrl, max: 1 }) }),
-  });
+  const pool = new Pool({ connectionString: databaseUrl, max: 1 });
+  // The server is stopped when the work is done, perhaps before this connection is.
+  pool.on('error', () => {});
+  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
   try {
     return await generate({
       db,
