@@ -1,4 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Advisory, type Severity, advisoriesOf } from '../../../scripts/audit/report.ts';
 import { type Exceptions, exceptionsSchema, faults } from '../../../scripts/audit/verdict.ts';
 
@@ -73,12 +77,11 @@ describe('[SEC-17] the verdict on advisories', () => {
   });
 });
 
+const cause = { source: 1, name: 'pack', title: 'It leaks', severity: 'high', range: '<2' };
 const report = (...via: readonly unknown[]): string =>
   JSON.stringify({ auditReportVersion: 2, vulnerabilities: { pack: { name: 'pack', via } }, metadata: {} });
 
 describe('[SEC-17] the report of npm', () => {
-  const cause = { source: 1, name: 'pack', title: 'It leaks', severity: 'high', range: '<2' };
-
   it('has each advisory once, however many packages lead to it', () => {
     const url = `https://github.com/advisories/${ID}`;
     expect(advisoriesOf(report({ ...cause, url }, 'other', { ...cause, url }))).toEqual([advisory('high')]);
@@ -94,4 +97,51 @@ describe('[SEC-17] the report of npm', () => {
   ])('%s is no report, rather than one without advisories', (_, output) => {
     expect(advisoriesOf(output)).toBeUndefined();
   });
+});
+
+describe('[SEC-17] the audit', () => {
+  const NOT_CHECKED = 77;
+  const NOTHING_KNOWN = '{"auditReportVersion":2,"vulnerabilities":{}}';
+  const NO_ENDPOINT = '{"message":"405 Method Not Allowed","statusCode":405}';
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'dragonfly-audit-'));
+    mkdirSync(join(folder, '.ci'));
+    writeFileSync(join(folder, '.ci/audit-exceptions.json'), '[]');
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('passes when nothing is known', () => {
+    expect(audit(NOTHING_KNOWN)).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it('fails with an advisory, and names it', () => {
+    const url = `https://github.com/advisories/${ID}`;
+    expect(audit(report({ ...cause, url }))).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(url),
+    });
+  });
+
+  it('has not checked when the registry gives no answer, and says so', () => {
+    expect(audit(NO_ENDPOINT)).toMatchObject({
+      status: NOT_CHECKED,
+      stderr: expect.stringContaining('NOT CHECKED'),
+    });
+  });
+
+  it('fails without an answer where one is required', () => {
+    expect(audit(NO_ENDPOINT, { REQUIRE_AUDIT: '1' }).status).toBe(1);
+  });
+
+  /** With an npm that prints this, and fails as npm does. */
+  function audit(output: string, variables: NodeJS.ProcessEnv = {}) {
+    writeFileSync(join(folder, 'npm'), `#!/bin/sh\ncat <<'END'\n${output}\nEND\nexit 1\n`, { mode: 0o755 });
+    const { REQUIRE_AUDIT: _, PATH = '', ...env } = process.env;
+    return spawnSync(process.execPath, [resolve(import.meta.dirname, '../../../scripts/audit/main.ts')], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...env, PATH: folder + delimiter + PATH, ...variables },
+    });
+  }
 });

@@ -1,17 +1,17 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Repository } from './repository.ts';
 
+const ROOT = join(import.meta.dirname, '../../..');
 const SCRIPT = 'scripts/install-hooks.js';
 const QUIET = { status: 0, stdout: '', stderr: '' };
 
 function inFolder(cwd: string) {
   const { CI: _, ...env } = process.env;
-  const script = join(import.meta.dirname, '../../..', SCRIPT);
-  return spawnSync(process.execPath, [script], { cwd, env, encoding: 'utf8' });
+  return spawnSync(process.execPath, [join(ROOT, SCRIPT)], { cwd, env, encoding: 'utf8' });
 }
 
 describe('[SEC-1] the install of the hook by `npm ci`', () => {
@@ -75,6 +75,15 @@ describe('[SEC-1] the install of the hook by `npm ci`', () => {
   it('does nothing in an unpacked archive', () => {
     const folder = mkdtempSync(join(tmpdir(), 'dragonfly-archive-'));
     expect(inFolder(folder)).toMatchObject(QUIET);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('does nothing where an image has the manifest alone', () => {
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      scripts: { prepare: string };
+    };
+    const folder = mkdtempSync(join(tmpdir(), 'dragonfly-manifest-'));
+    expect(spawnSync(scripts.prepare, { cwd: folder, shell: true, encoding: 'utf8' })).toMatchObject(QUIET);
     rmSync(folder, { recursive: true });
   });
 });
