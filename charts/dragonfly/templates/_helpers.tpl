@@ -82,7 +82,7 @@ volumeMounts:
   "api" (dict "required" (list "DRAGONFLY_API_DATABASE_URL") "optional" (list "DRAGONFLY_REDIS_URL"))
   "worker" (dict
     "required" (list "DRAGONFLY_WORKER_DATABASE_URL" "DRAGONFLY_WEBHOOK_SECRET")
-    "optional" (list "DRAGONFLY_WORKER_LISTEN_URL" "DRAGONFLY_WEBHOOK_SECRET_PREVIOUS"))
+    "optional" (list "DRAGONFLY_WORKER_LISTEN_URL"))
   "migrate" (dict "required" (list "DRAGONFLY_OWNER_DATABASE_URL") "optional" list)
 -}}
 {{- $secret := .values.secretName | default (printf "%s-%s" (include "dragonfly.fullname" .root) .role) -}}

@@ -54,7 +54,7 @@ describe('secrets in files', () => {
       ...without('DRAGONFLY_WEBHOOK_SECRET'),
       DRAGONFLY_WEBHOOK_SECRET_FILE: file('newline', `${secret}\r\n`),
     });
-    expect(config.DRAGONFLY_WEBHOOK_SECRET).toBe(secret);
+    expect(config.DRAGONFLY_WEBHOOK_SECRET).toEqual([secret]);
   });
 
   it('are held to the same rules as secrets in variables', () => {
@@ -106,15 +106,7 @@ describe('secrets in files', () => {
 describe('[SEC-1] each role gets only its own', () => {
   it.each<[Role, string[]]>([
     ['api', ['DRAGONFLY_REDIS_URL', 'DRAGONFLY_API_DATABASE_URL']],
-    [
-      'worker',
-      [
-        'DRAGONFLY_WORKER_DATABASE_URL',
-        'DRAGONFLY_WORKER_LISTEN_URL',
-        'DRAGONFLY_WEBHOOK_SECRET',
-        'DRAGONFLY_WEBHOOK_SECRET_PREVIOUS',
-      ],
-    ],
+    ['worker', ['DRAGONFLY_WORKER_DATABASE_URL', 'DRAGONFLY_WORKER_LISTEN_URL', 'DRAGONFLY_WEBHOOK_SECRET']],
     ['migrate', ['DRAGONFLY_OWNER_DATABASE_URL']],
     [
       'roles',
