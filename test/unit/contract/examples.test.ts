@@ -1,14 +1,18 @@
 import { RECKONED_HEADERS } from '#src/adapters/inbound/http/examples/problems.ts';
 import { REPLAYED_HEADER } from '#src/adapters/inbound/http/plugins/idempotency.ts';
 import { PROBLEM_TYPES, type Problem } from '#src/adapters/inbound/http/problems/problems.ts';
+import { newApiKey } from '#src/adapters/outbound/api-key/format.ts';
+import { postgresApiKeyAdministration } from '#src/adapters/outbound/postgres/api-key-administration.ts';
 import { translateError } from '#src/adapters/outbound/postgres/errors.ts';
 import { postgresQueueStore } from '#src/adapters/outbound/postgres/queue-store.ts';
+import { apiKeyUseCases } from '#src/application/access/api-keys.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';
 import { queueUseCases } from '#src/application/queue/use-cases.ts';
+import { permissionsOf } from '#src/domain/access/permission.ts';
 import type { InjectOptions } from 'fastify';
 import { DatabaseError } from 'pg';
 import { describe, expect, it } from 'vitest';
-import { ANY_LOAD, JOB, testApi } from '../http/setup.ts';
+import { ANY_LOAD, JOB, principal, testApi } from '../http/setup.ts';
 import { type Response, document, operations } from './document.ts';
 
 const JSON_BODY = { 'content-type': 'application/json' };
@@ -61,9 +65,45 @@ const keyed: InjectOptions = {
   headers: { 'idempotency-key': 'a' },
 };
 
+const refusing = (constraint: string) => ({
+  fault: translateError(Object.assign(new DatabaseError('', 0, 'error'), { constraint })),
+});
+const listQueues: InjectOptions = { url: '/v1/queues' };
+const newKey = (role: string, ...scopes: string[]): InjectOptions => ({
+  method: 'POST',
+  url: '/v1/api-keys',
+  payload: { name: 'client', role, scopes },
+});
+/** A key that may make keys, and nothing else. */
+const maker = {
+  ...principal('api_key:maker'),
+  permissions: permissionsOf('admin', ['api_keys:write']),
+};
+const making = {
+  dependencies: { authenticate: Object.assign(async () => maker, { known: () => maker }) },
+};
+const noKey = {
+  dependencies: {
+    apiKeys: apiKeyUseCases({
+      transactions: {
+        transaction: async (_context, work) =>
+          await (work as (run: unknown) => Promise<never>)(() => Promise.resolve(undefined)),
+      },
+      store: postgresApiKeyAdministration,
+      newSecret: newApiKey,
+    }),
+  },
+};
+const revoke: InjectOptions = { method: 'POST', url: `/v1/api-keys/${JOB.id}/revoke` };
+
 const PROVOKED: [example: string, InjectOptions, Parameters<typeof testApi>[0]?][] = [
   ['request_malformed', post('{"type":')],
   ['unauthenticated', { ...getJob, headers: { authorization: '' } }],
+  ['permission_denied', { method: 'POST', url: '/v1/queues/a/purge' }, { role: 'operator' }],
+  ['privilege_escalation', newKey('auditor', 'audit:read'), making],
+  ['api_key_not_found', revoke, noKey],
+  ['api_key_name_taken', listQueues, refusing('api_key_name')],
+  ['api_key_rotating', listQueues, refusing('api_key_rotation')],
   ['job_not_found', getJob, queueAnswering(undefined)],
   ['not_acceptable', { ...getJob, headers: { accept: 'text/html' } }],
   ['job_not_cancellable', { method: 'POST', url: `/v1/jobs/${JOB.id}/cancel` }, completed],
