@@ -23,6 +23,7 @@ const OF_THE_SERVER: readonly ProblemCode[] = [
 const OF_THE_API: readonly ProblemCode[] = [
   ...OF_THE_SERVER,
   'unauthenticated',
+  'permission_denied',
   'not_acceptable',
   'rate_limited',
   'overloaded',
