@@ -54,7 +54,7 @@ describe('secrets in files', () => {
       ...without('DRAGONFLY_WEBHOOK_SECRET'),
       DRAGONFLY_WEBHOOK_SECRET_FILE: file('newline', `${secret}\r\n`),
     });
-    expect(config.DRAGONFLY_WEBHOOK_SECRET).toBe(secret);
+    expect(config.DRAGONFLY_WEBHOOK_SECRET).toEqual([secret]);
   });
 
   it('are held to the same rules as secrets in variables', () => {
@@ -76,6 +76,13 @@ describe('secrets in files', () => {
     ).toEqual([
       `DRAGONFLY_WEBHOOK_SECRET_FILE: the file cannot be read (${kind === 'folder' ? 'EISDIR' : 'ENOENT'}).`,
     ]);
+  });
+
+  it('a missing one of an optional secret means that there is none', () => {
+    const path = join(folder, 'no-such-file');
+    const environment = { ...without('DRAGONFLY_REDIS_URL'), DRAGONFLY_REDIS_URL_FILE: path };
+    expect(faultsOf(['api'], { ...environment, DRAGONFLY_ENV: 'staging' })).toEqual([]);
+    expect(faultsOf(['api'], environment)).toEqual([expect.stringMatching(/^DRAGONFLY_REDIS_URL: required/)]);
   });
 
   it('an empty one is a fault, also of an optional secret', () => {
@@ -112,7 +119,6 @@ describe('[SEC-1] each role gets only its own', () => {
         'DRAGONFLY_WORKER_DATABASE_URL',
         'DRAGONFLY_WORKER_LISTEN_URL',
         'DRAGONFLY_WEBHOOK_SECRET',
-        'DRAGONFLY_WEBHOOK_SECRET_PREVIOUS',
       ],
     ],
     ['migrate', ['DRAGONFLY_OWNER_DATABASE_URL']],

@@ -10,7 +10,7 @@ import { createLogger } from '#src/adapters/outbound/telemetry/logger.ts';
 const registry = new Registry();
 const destination = logDestination(registry);
 const [logger, other] = ['a', 'b'].map((service) => createLogger({ level: 'info', service, gitSha: 'x' }, destination));
-const lines = (count) => { for (let i = 0; i < count; i += 1) (i % 2 ? other : logger).info({ i }, 'line'); };
+const lines = (count) => { for (let i = 0; i < count; i += 1) (i % 2 ? other : logger).info({ attempt: i }, 'line'); };
 `;
 
 /** What a process of its own writes: the end of a process is what this is about. */
@@ -27,7 +27,7 @@ async function run(script: string) {
   return {
     code: code as number,
     errors,
-    numbers: lines.map((line) => (JSON.parse(line) as { i: number }).i),
+    numbers: lines.map((line) => (JSON.parse(line) as { attempt: number }).attempt),
   };
 }
 
