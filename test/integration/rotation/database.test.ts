@@ -11,7 +11,16 @@ import { type Login, filesOf, loadOf, login, newPassword, untilRotated } from '.
 const API = 'DRAGONFLY_API_DATABASE_URL';
 const WORKER = 'DRAGONFLY_WORKER_DATABASE_URL';
 const database = await testDatabase();
-const service = dragonfly(database, { DRAGONFLY_WORKER_LISTEN_PROBE_INTERVAL: '500ms' });
+const service = dragonfly(database, {
+  DRAGONFLY_WORKER_LISTEN_PROBE_INTERVAL: '500ms',
+  // A busy machine is no failure here.
+  DRAGONFLY_SHED_WAIT: '10s',
+  DRAGONFLY_DATABASE_ACQUIRE_TIMEOUT: '10s',
+  DRAGONFLY_DATABASE_STATEMENT_TIMEOUT: '10s',
+  DRAGONFLY_READINESS_TIMEOUT: '10s',
+  DRAGONFLY_WORKER_ABORT_AFTER: '20s',
+  DRAGONFLY_WORKER_DEAD_AFTER: '30s',
+});
 
 interface Logins {
   readonly api: Login;

@@ -54,10 +54,7 @@ export async function login(
 }
 
 /** The variables that read each key of a mounted secret of the same name. */
-export const filesOf = (
-  secret: MountedSecret,
-  names: readonly string[],
-): Record<string, string | undefined> =>
+export const filesOf = (secret: MountedSecret, names: readonly string[]): Record<string, string | undefined> =>
   Object.fromEntries(
     names.flatMap((name) => [
       [name, undefined],
@@ -68,7 +65,7 @@ export const filesOf = (
 export async function untilRotated(process: ServiceProcess, variables: readonly string[]): Promise<void> {
   await until(() => {
     const lines = process.logged('secret rotated');
-    expect(lines.map(({ variable }) => String(variable)).toSorted()).toEqual(variables.toSorted());
+    expect(lines.map(({ variable }) => variable).toSorted()).toEqual(variables.toSorted());
     for (const line of lines) expect(line).toMatchObject({ level: 'INFO', file: line['variable'] });
   });
 }
@@ -77,10 +74,10 @@ export async function untilRotated(process: ServiceProcess, variables: readonly 
 export function loadOf(ask: () => Promise<Response>) {
   const failures: string[] = [];
   let succeeded = 0;
-  const stopped = new AbortController();
+  let isStopped = false;
   const loops: Promise<void>[] = [];
   async function loop(): Promise<void> {
-    while (!stopped.signal.aborted) {
+    while (!isStopped) {
       const response = await ask();
       if (response.ok) succeeded += 1;
       else failures.push(`${response.status} ${await response.text()}`);
@@ -88,7 +85,7 @@ export function loadOf(ask: () => Promise<Response>) {
     }
   }
   onTestFinished(() => {
-    stopped.abort();
+    isStopped = true;
   });
   return {
     failures,
@@ -103,7 +100,7 @@ export function loadOf(ask: () => Promise<Response>) {
       });
     },
     async stop(): Promise<void> {
-      stopped.abort();
+      isStopped = true;
       await Promise.all(loops);
     },
   };

@@ -81,6 +81,8 @@ describe('reading the environment', () => {
     ['DRAGONFLY_TRUSTED_PROXIES', 'true'],
     ['DRAGONFLY_CORS_ORIGINS', 'null'],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://user:password@collector:4318'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://token@collector:4318'],
     ['DRAGONFLY_REDIS_URL', 'http://redis:6379'],
     ['LOG_LEVEL', 'warn'],
   ])('refuses %s=%s', (name, value) => {

@@ -1,8 +1,20 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { webhookDeliver } from '#src/application/jobs/webhook.deliver.ts';
 import { ROLES, milliseconds } from '#src/config/variable.ts';
 import { DELIVERY_DEADLINE } from '#src/config/variables/webhooks.ts';
 import { describe, expect, it } from 'vitest';
 import { COMPLETE, faultsOf } from './environment.ts';
+
+/** Whatever somebody might copy from. */
+const SHOWN_IN = ['.env.example', 'README.md', 'docs', 'charts'];
+const readdirOrFile = (path: string): string[] =>
+  statSync(path).isFile()
+    ? [path]
+    : readdirSync(path, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map(({ parentPath, name }) => join(parentPath, name));
 
 const url = (password: string): string => `postgres://api:${password}@db/app`;
 
@@ -24,6 +36,12 @@ describe.each(['staging', 'prod'])('in %s', (env) => {
     ['a row of digits', url('0123456789012345')],
     ['one letter', url('aaaaaaaaaaaaaaaa')],
     ['two letters', url('abababababababab')],
+    ['the same again', url('fish7Qfish7Qfish7Qfi')],
+    ['a row of letters', url('zyxwvutsrqponmlk')],
+    ['the name of the user', 'postgres://Zu8wq0Lk3vTn:Zu8wq0Lk3vTn@db/app'],
+    ['the name of the host', 'postgres://api:kq3.internal.tld@kq3.internal.tld/app'],
+    ['an encoded default', url('p%6Fstgres-p%6Fstgres')],
+    ['after the host', 'postgres://api:Zu8wq0Lk3vTnXp@db/app?password=Zu8wq0Lk3vTnXp'],
   ])('[SEC-2] a database password that is %s is refused', (_, value) => {
     expect(faultsOf(['api'], { ...outside, DRAGONFLY_API_DATABASE_URL: value })).toEqual([
       expect.stringMatching(/^DRAGONFLY_API_DATABASE_URL: .*password/),
@@ -41,11 +59,37 @@ describe.each(['staging', 'prod'])('in %s', (env) => {
     ]);
   });
 
+  it('[SEC-2] the webhook secret before the current one is held to the same', () => {
+    const weak = 'your-secret-goes-here-bq7XKp2mYv9ZtR4s';
+    const both = `${COMPLETE.DRAGONFLY_WEBHOOK_SECRET},${weak}`;
+    expect(faultsOf(['worker'], { ...outside, DRAGONFLY_WEBHOOK_SECRET: both })).toHaveLength(1);
+  });
+
   it('[SEC-2] a Redis may have no password, but not a guessable one', () => {
     const open = { ...outside, DRAGONFLY_REDIS_URL: 'redis://cache:6379' };
     const guessable = { ...outside, DRAGONFLY_REDIS_URL: 'redis://:password-password@cache:6379' };
     expect(faultsOf(['api'], open)).toEqual([]);
     expect(faultsOf(['api'], guessable)).toEqual([expect.stringMatching(/^DRAGONFLY_REDIS_URL: /)]);
+    const hidden = { ...outside, DRAGONFLY_REDIS_URL: 'redis://cache:6379?password=x' };
+    expect(faultsOf(['api'], hidden)).toEqual([expect.stringMatching(/^DRAGONFLY_REDIS_URL: /)]);
+  });
+
+  it('[SEC-2] no random secret is refused by mistake', () => {
+    for (let run = 0; run < 1000; run += 1) {
+      const secret = createHash('sha384').update(`${run}`).digest('base64url');
+      expect(faultsOf(['worker'], { ...outside, DRAGONFLY_WEBHOOK_SECRET: secret })).toEqual([]);
+    }
+  });
+
+  it('[SEC-2] what an example in a document, the chart or .env.example shows is refused', () => {
+    const shown = SHOWN_IN.flatMap((path) => readdirOrFile(path)).flatMap((path) => [
+      ...readFileSync(path, 'utf8').matchAll(/\b(?:postgres|rediss?):\/\/[^\s:/@`"']*:[^\s@`"']+@[^\s`"']*/g),
+    ]);
+    expect(shown.length).toBeGreaterThan(0);
+    for (const [example] of shown) {
+      const name = example.startsWith('redis') ? 'DRAGONFLY_REDIS_URL' : 'DRAGONFLY_API_DATABASE_URL';
+      expect([example, faultsOf(['api'], { ...outside, [name]: example }).length]).toEqual([example, 1]);
+    }
   });
 
   it.each(['unknown', `${COMPLETE.DRAGONFLY_GIT_SHA}-dirty`, undefined])(

@@ -78,6 +78,13 @@ describe('secrets in files', () => {
     ]);
   });
 
+  it('a missing one of an optional secret means that there is none', () => {
+    const path = join(folder, 'no-such-file');
+    const environment = { ...without('DRAGONFLY_REDIS_URL'), DRAGONFLY_REDIS_URL_FILE: path };
+    expect(faultsOf(['api'], { ...environment, DRAGONFLY_ENV: 'staging' })).toEqual([]);
+    expect(faultsOf(['api'], environment)).toEqual([expect.stringMatching(/^DRAGONFLY_REDIS_URL: required/)]);
+  });
+
   it('an empty one is a fault, also of an optional secret', () => {
     expect(
       faultsOf(['api'], { ...without('DRAGONFLY_REDIS_URL'), DRAGONFLY_REDIS_URL_FILE: file('empty', '\n') }),
@@ -106,7 +113,14 @@ describe('secrets in files', () => {
 describe('[SEC-1] each role gets only its own', () => {
   it.each<[Role, string[]]>([
     ['api', ['DRAGONFLY_REDIS_URL', 'DRAGONFLY_API_DATABASE_URL']],
-    ['worker', ['DRAGONFLY_WORKER_DATABASE_URL', 'DRAGONFLY_WORKER_LISTEN_URL', 'DRAGONFLY_WEBHOOK_SECRET']],
+    [
+      'worker',
+      [
+        'DRAGONFLY_WORKER_DATABASE_URL',
+        'DRAGONFLY_WORKER_LISTEN_URL',
+        'DRAGONFLY_WEBHOOK_SECRET',
+      ],
+    ],
     ['migrate', ['DRAGONFLY_OWNER_DATABASE_URL']],
     [
       'roles',

@@ -89,8 +89,9 @@ export class RenewablePool extends Pool {
     });
   }
 
+  /** So that no other caller tries, and is refused, in the place of this one. */
   #narrow(): void {
     if (this.options.max === this.#max) setTimeout(() => (this.options.max = this.#max), NARROW_MS).unref();
-    this.options.max = Math.max(1, this.totalCount);
+    this.options.max = this.#open;
   }
 }
