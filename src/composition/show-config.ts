@@ -19,7 +19,12 @@ function table({ variables }: EffectiveConfig): string {
   const rows = [['VARIABLE', 'VALUE', 'SOURCE', 'ROLES'], ...variables.map(cellsOf)];
   const widths = [0, 1, 2].map((column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)));
   return rows
-    .map((cells) => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd())
+    .map((cells) =>
+      cells
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 

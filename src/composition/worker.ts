@@ -3,7 +3,10 @@ import { hostname } from 'node:os';
 import { createWorker } from '#src/adapters/inbound/worker/worker.ts';
 import { queueMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
 import { queueMaintenance } from '#src/adapters/outbound/postgres/queue-maintenance.ts';
-import { type QueueEventsOptions, postgresQueueEvents } from '#src/adapters/outbound/postgres/queue-events.ts';
+import {
+  type QueueEventsOptions,
+  postgresQueueEvents,
+} from '#src/adapters/outbound/postgres/queue-events.ts';
 import { postgresWorkerQueue } from '#src/adapters/outbound/postgres/worker-queue.ts';
 import { createWebhookSender } from '#src/adapters/outbound/webhook/sender.ts';
 import { jobRegistry } from '#src/application/jobs/registry.ts';

@@ -51,10 +51,7 @@ export function loadConfig<R extends Role>(roles: readonly R[], environment: Env
 }
 
 /** Where the sensitive variables of these roles come from, for those that come from a file: path by variable. */
-export const secretFiles = (
-  roles: readonly Role[],
-  environment: Environment,
-): ReadonlyMap<string, string> =>
+export const secretFiles = (roles: readonly Role[], environment: Environment): ReadonlyMap<string, string> =>
   new Map(
     Object.entries<Variable>(variables).flatMap(([name, variable]) => {
       const path = variable.tier === 'sensitive' && isUsed(variable, roles) && environment[`${name}_FILE`];
@@ -86,12 +83,7 @@ function textOf(
 }
 
 /** The file of an optional secret may be missing, so that a mount may name all files that there could be. */
-function readSecret(
-  name: string,
-  path: string,
-  isOptional: boolean,
-  faults: string[],
-): string | undefined {
+function readSecret(name: string, path: string, isOptional: boolean, faults: string[]): string | undefined {
   try {
     return readFileSync(path, 'utf8').trimEnd();
   } catch (error) {

@@ -30,7 +30,10 @@ async function replicaAt(url: string, max: number) {
     { write: (line) => lines.push((JSON.parse(line) as { message: string }).message) },
   );
   const client = openRedis(url, () => {});
-  const shared = guarded(redisPermits(() => client), log);
+  const shared = guarded(
+    redisPermits(() => client),
+    log,
+  );
   onTestFinished(() => {
     shared.stop();
     client.disconnect();

@@ -54,7 +54,10 @@ export async function login(
 }
 
 /** The variables that read each key of a mounted secret of the same name. */
-export const filesOf = (secret: MountedSecret, names: readonly string[]): Record<string, string | undefined> =>
+export const filesOf = (
+  secret: MountedSecret,
+  names: readonly string[],
+): Record<string, string | undefined> =>
   Object.fromEntries(
     names.flatMap((name) => [
       [name, undefined],

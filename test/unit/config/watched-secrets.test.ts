@@ -175,10 +175,7 @@ describe('[SEC-2] [SEC-18] the secret before stays in use', () => {
     writeFileSync(path, SECOND);
     await untilCurrent(service, SECOND);
     expect(taken).toEqual(Array(2).fill([SECOND]));
-    expect(service.told).toEqual([
-      `${NAME} refused: Error: not yet`,
-      `${NAME} rotated from webhook`,
-    ]);
+    expect(service.told).toEqual([`${NAME} refused: Error: not yet`, `${NAME} rotated from webhook`]);
   });
 
   it('when an optional one comes or goes: who has none has nothing that could use it', async () => {
