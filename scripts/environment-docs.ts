@@ -38,11 +38,12 @@ const INTRODUCTION = `# Configuration
 
 The environment is the only configuration. At start every fault in it is reported at once, by name and never by value,
 and the process exits with 1. A \`DRAGONFLY_*\` name that is not on this page is a fault too. An empty value counts as
-missing.
+missing. \`npm run dragonfly -- config [role]\` shows what a role would start with, and no secret.
 
 - **Tier**: \`public\` values belong into a ConfigMap, \`sensitive\` ones into a Secret, \`runtime\` ones are set by the
   image or the platform.
-- A sensitive variable may be given as \`<NAME>_FILE\`, the path of a file with the value, instead.
+- A sensitive variable may be given as \`<NAME>_FILE\`, the path of a file with the value, instead. \`api\` and \`worker\`
+  watch it and take a new value while they run; the file of an optional one may be missing.
 - **Roles**: who reads the variable. \`api\` and \`worker\` serve, and \`all\` is both in one process; the others are
   commands.`;
 

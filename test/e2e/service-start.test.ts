@@ -84,6 +84,32 @@ describe('a wrong configuration', () => {
     ]);
   });
 
+  it('[SEC-1] [AV-8] is shown by `config`, which then ends with the faults of the start and exit code 1', async () => {
+    const environment = {
+      DRAGONFLY_ENV: 'dev',
+      PORT: 'harbour',
+      DRAGONFLY_API_DATABASE_URL: database.urls.api,
+    };
+    const ended = await service.run(['config', 'api', '--json'], environment);
+    expect(ended.code).toBe(1);
+    expect(linesOf(ended)).toEqual([
+      'The configuration has 1 fault(s):',
+      '  - PORT: A whole number from 0 to 65535.',
+    ]);
+    expect(JSON.parse(ended.stdout)).toMatchObject({
+      roles: ['api'],
+      faults: ['PORT: A whole number from 0 to 65535.'],
+      variables: expect.arrayContaining([
+        { name: 'PORT', value: 'invalid', source: 'environment', roles: ['api'] },
+        { name: 'DRAGONFLY_API_DATABASE_URL', value: 'set', source: 'environment', roles: ['api', 'roles'] },
+      ]) as unknown,
+    });
+    expect(ended.stdout).not.toContain(new URL(database.urls.api).password);
+    const correct = await service.run(['config', 'api'], { ...environment, PORT: '8080' });
+    expect(correct).toMatchObject({ code: 0, stderr: '' });
+    expect(correct.stdout).toMatch(/^PORT +8080 +environment +api$/m);
+  });
+
   it.for(['', 'serve', 'api now', 'migrate sideways'])(
     'is not what "%s" on the command line is: that is answered with the usage and exit code 2',
     async (line) => {

@@ -60,6 +60,9 @@ volumes:
   - name: tmp
     emptyDir:
       sizeLimit: 64Mi
+  {{- if ne .role "migrate" }}
+  {{- include "dragonfly.secretVolume" . | nindent 2 }}
+  {{- end }}
 {{- end -}}
 
 {{- define "dragonfly.containerSettings" -}}
@@ -74,19 +77,36 @@ resources: {{- toYaml .values.resources | nindent 2 }}
 volumeMounts:
   - name: tmp
     mountPath: /tmp
+  {{- if ne .role "migrate" }}
+  - name: secrets
+    mountPath: /run/secrets/dragonfly
+    readOnly: true
+  {{- end }}
 {{- end -}}
 
-{{/* SEC-1: the sensitive variables of a role, and of no other. They win over the ConfigMap (K8S-5). */}}
+{{- define "dragonfly.secretName" -}}
+{{ .values.secretName | default (printf "%s-%s" (include "dragonfly.fullname" .root) .role) }}
+{{- end -}}
+
+{{/*
+SEC-1: the sensitive variables of a role, and of no other, as YAML. They win over the ConfigMap (K8S-5).
+*/}}
+{{- define "dragonfly.secretKeys" -}}
+api:
+  required: [DRAGONFLY_API_DATABASE_URL]
+  optional: [DRAGONFLY_REDIS_URL]
+worker:
+  required: [DRAGONFLY_WORKER_DATABASE_URL, DRAGONFLY_WEBHOOK_SECRET]
+  optional: [DRAGONFLY_WORKER_LISTEN_URL]
+migrate:
+  required: [DRAGONFLY_OWNER_DATABASE_URL]
+  optional: []
+{{- end -}}
+
+{{/* For what runs once. */}}
 {{- define "dragonfly.secretVariables" -}}
-{{- $keys := dict
-  "api" (dict "required" (list "DRAGONFLY_API_DATABASE_URL") "optional" (list "DRAGONFLY_REDIS_URL"))
-  "worker" (dict
-    "required" (list "DRAGONFLY_WORKER_DATABASE_URL" "DRAGONFLY_WEBHOOK_SECRET")
-    "optional" (list "DRAGONFLY_WORKER_LISTEN_URL"))
-  "migrate" (dict "required" (list "DRAGONFLY_OWNER_DATABASE_URL") "optional" list)
--}}
-{{- $secret := .values.secretName | default (printf "%s-%s" (include "dragonfly.fullname" .root) .role) -}}
-{{- range $need, $names := index $keys .role }}
+{{- $secret := include "dragonfly.secretName" . -}}
+{{- range $need, $names := index (include "dragonfly.secretKeys" . | fromYaml) .role }}
 {{- range $names }}
 - name: {{ . }}
   valueFrom:
@@ -96,4 +116,32 @@ volumeMounts:
       optional: {{ eq $need "optional" }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* SEC-18: for what goes on running. The kubelet replaces the files when the Secret changes, and the service watches them. */}}
+{{- define "dragonfly.secretFiles" -}}
+{{- range $names := index (include "dragonfly.secretKeys" . | fromYaml) .role }}
+{{- range $names }}
+- name: {{ . }}_FILE
+  value: /run/secrets/dragonfly/{{ . }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "dragonfly.secretVolume" -}}
+{{- $secret := include "dragonfly.secretName" . -}}
+- name: secrets
+  projected:
+    defaultMode: 0444
+    sources:
+      {{- range $need, $names := index (include "dragonfly.secretKeys" . | fromYaml) .role }}
+      {{- range $names }}
+      - secret:
+          name: {{ $secret }}
+          optional: {{ eq $need "optional" }}
+          items:
+            - key: {{ . }}
+              path: {{ . }}
+      {{- end }}
+      {{- end }}
 {{- end -}}

@@ -54,7 +54,10 @@ export async function login(
 }
 
 /** The variables that read each key of a mounted secret of the same name. */
-export const filesOf = (secret: MountedSecret, names: readonly string[]): Record<string, string | undefined> =>
+export const filesOf = (
+  secret: MountedSecret,
+  names: readonly string[],
+): Record<string, string | undefined> =>
   Object.fromEntries(
     names.flatMap((name) => [
       [name, undefined],
@@ -65,7 +68,7 @@ export const filesOf = (secret: MountedSecret, names: readonly string[]): Record
 export async function untilRotated(process: ServiceProcess, variables: readonly string[]): Promise<void> {
   await until(() => {
     const lines = process.logged('secret rotated');
-    expect(lines.map(({ variable }) => variable).toSorted()).toEqual(variables.toSorted());
+    expect(lines.map(({ variable }) => String(variable)).toSorted()).toEqual(variables.toSorted());
     for (const line of lines) expect(line).toMatchObject({ level: 'INFO', file: line['variable'] });
   });
 }
@@ -74,10 +77,10 @@ export async function untilRotated(process: ServiceProcess, variables: readonly 
 export function loadOf(ask: () => Promise<Response>) {
   const failures: string[] = [];
   let succeeded = 0;
-  let isStopped = false;
+  const stopped = new AbortController();
   const loops: Promise<void>[] = [];
   async function loop(): Promise<void> {
-    while (!isStopped) {
+    while (!stopped.signal.aborted) {
       const response = await ask();
       if (response.ok) succeeded += 1;
       else failures.push(`${response.status} ${await response.text()}`);
@@ -85,7 +88,7 @@ export function loadOf(ask: () => Promise<Response>) {
     }
   }
   onTestFinished(() => {
-    isStopped = true;
+    stopped.abort();
   });
   return {
     failures,
@@ -100,7 +103,7 @@ export function loadOf(ask: () => Promise<Response>) {
       });
     },
     async stop(): Promise<void> {
-      isStopped = true;
+      stopped.abort();
       await Promise.all(loops);
     },
   };

@@ -113,14 +113,7 @@ describe('secrets in files', () => {
 describe('[SEC-1] each role gets only its own', () => {
   it.each<[Role, string[]]>([
     ['api', ['DRAGONFLY_REDIS_URL', 'DRAGONFLY_API_DATABASE_URL']],
-    [
-      'worker',
-      [
-        'DRAGONFLY_WORKER_DATABASE_URL',
-        'DRAGONFLY_WORKER_LISTEN_URL',
-        'DRAGONFLY_WEBHOOK_SECRET',
-      ],
-    ],
+    ['worker', ['DRAGONFLY_WORKER_DATABASE_URL', 'DRAGONFLY_WORKER_LISTEN_URL', 'DRAGONFLY_WEBHOOK_SECRET']],
     ['migrate', ['DRAGONFLY_OWNER_DATABASE_URL']],
     [
       'roles',

@@ -5,7 +5,7 @@ import { variables } from '#src/config/variables.ts';
 import { describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { COMPLETE, faultsOf } from '../config/environment.ts';
-import { CHART, type Manifest, type PodSpec, isHelmMissing, lint, render } from './helm.ts';
+import { CHART, type Manifest, type Named, type PodSpec, isHelmMissing, lint, render } from './helm.ts';
 
 const read = (path: string): string => readFileSync(`${CHART}/${path}`, 'utf8');
 
@@ -71,11 +71,15 @@ describe.skipIf(missing)(`the chart${skipped}`, () => {
               capabilities: { drop: ['ALL'] },
             },
             resources: { requests: expect.anything(), limits: expect.anything() },
-            volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
           },
         ],
-        volumes: [{ name: 'tmp', emptyDir: expect.anything() }],
       });
+      const mounts = pod(role).containers[0]['volumeMounts'] as readonly Named[];
+      expect(mounts.filter(({ name }) => name !== 'secrets')).toEqual([{ name: 'tmp', mountPath: '/tmp' }]);
+      const volumes = pod(role)['volumes'] as readonly Named[];
+      expect(volumes.filter(({ name }) => name !== 'secrets')).toEqual([
+        { name: 'tmp', emptyDir: expect.anything() },
+      ]);
       expect(pod(role)).not.toHaveProperty('hostNetwork');
     });
 
@@ -99,16 +103,30 @@ describe.skipIf(missing)(`the chart${skipped}`, () => {
     });
 
     it('[SEC-1] reads exactly its own secrets, by reference', () => {
-      const secrets = pod(role).containers[0].env.filter(({ valueFrom }) => valueFrom);
-      expect(secrets.map(({ name }) => name).toSorted()).toEqual(secretsOf(role));
-      for (const { name, valueFrom } of secrets) {
-        expect(valueFrom?.secretKeyRef).toEqual({
-          name: `dragonfly-${role}`,
-          key: name,
-          optional: (variables as Record<string, Variable>)[name]?.optional,
-        });
-      }
+      const expected = secretsOf(role).map((key) => ({
+        key,
+        secret: `dragonfly-${role}`,
+        optional: (variables as Record<string, Variable>)[key]?.optional,
+      }));
+      const read = role === 'migrate' ? referencesOf(pod(role)) : mountedIn(pod(role));
+      expect(read.toSorted((a, b) => a.key.localeCompare(b.key))).toEqual(expected);
     });
+  });
+
+  it.each(['api', 'worker'] as const)('[SEC-18] %s has its secrets as files, which may change', (role) => {
+    const [container] = pod(role).containers;
+    const files = container.env.filter(({ name }) => name.endsWith('_FILE'));
+    expect(files.map(({ value }) => String(value)).toSorted()).toEqual(
+      mountedIn(pod(role)).map(({ key }) => `/run/secrets/dragonfly/${key}`),
+    );
+    expect(files.every(({ name, value }) => value?.endsWith(`/${name.replace(/_FILE$/, '')}`))).toBe(true);
+    // A subPath is never replaced.
+    expect(container['volumeMounts']).toContainEqual({
+      name: 'secrets',
+      mountPath: '/run/secrets/dragonfly',
+      readOnly: true,
+    });
+    expect(container.env.filter(({ valueFrom }) => valueFrom)).toEqual([]);
   });
 
   it.each(['api', 'worker'])('[K8S-3] %s is probed on the port of metrics', (role) => {
@@ -169,6 +187,38 @@ const secretsOf = (role: Role): string[] =>
     .filter(([, { tier, roles }]) => tier === 'sensitive' && roles.includes(role))
     .map(([name]) => name)
     .toSorted();
+
+interface Read {
+  readonly key: string;
+  readonly secret: string;
+  readonly optional: boolean | undefined;
+}
+
+const referencesOf = ({ containers: [{ env }] }: PodSpec): Read[] =>
+  env.flatMap(({ valueFrom }) => {
+    const from = valueFrom?.secretKeyRef;
+    return from ? [{ key: from.key, secret: from.name, optional: from.optional }] : [];
+  });
+
+interface Projected extends Named {
+  readonly projected: {
+    readonly sources: readonly {
+      readonly secret: Named & {
+        readonly optional: boolean;
+        readonly items: readonly { readonly key: string }[];
+      };
+    }[];
+  };
+}
+
+function mountedIn({ volumes }: PodSpec): Read[] {
+  const secrets = (volumes as readonly Projected[]).find(({ name }) => name === 'secrets');
+  return (secrets?.projected.sources ?? [])
+    .flatMap(({ secret: { name, optional, items } }) =>
+      items.map(({ key }) => ({ key, secret: name, optional })),
+    )
+    .toSorted((a, b) => a.key.localeCompare(b.key));
+}
 
 const checksum = (manifests: readonly Manifest[]): unknown =>
   manifests.find(({ kind }) => kind === 'Deployment')?.spec.template.metadata.annotations?.[

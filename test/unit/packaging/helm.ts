@@ -11,7 +11,9 @@ export interface Container extends Named {
   readonly args: readonly string[];
   readonly env: readonly (Named & {
     readonly value?: string;
-    readonly valueFrom?: { readonly secretKeyRef: Named & { readonly optional: boolean } };
+    readonly valueFrom?: {
+      readonly secretKeyRef: Named & { readonly key: string; readonly optional: boolean };
+    };
   })[];
   readonly envFrom?: readonly unknown[];
   readonly [field: string]: unknown;

@@ -91,7 +91,10 @@ describe('[SEC-1] [OBS-2] what is logged by mistake', () => {
     ['a request under the name of Fastify', (logger) => logger.info({ req: request }, 'x')],
     ['the configuration', (logger) => logger.info(config)],
     ['the configuration as a field', (logger) => logger.info({ config }, 'x')],
-    ['the configuration in an allowed field', (logger) => logger.info({ route: config, services: { config } })],
+    [
+      'the configuration in an allowed field',
+      (logger) => logger.info({ route: config, services: { config } }),
+    ],
     ['the configuration for an error', (logger) => logger.info({ error: config, err: config })],
     ['the configuration in the message', (logger) => logger.info('with %j and %o', config, config)],
     ['the configuration for a message', (logger) => logger.info({}, config as unknown as string)],
