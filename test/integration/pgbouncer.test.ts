@@ -160,7 +160,11 @@ describeWithPgBouncer('through PgBouncer in transaction mode', database, (throug
     expect(performance.now() - startedAt).toBeLessThan(4500);
     const role = new URL(urls.worker).username;
     await sql(`alter role ${role} in database ${database.name} set statement_timeout = '200ms'`);
-    await sql('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', role);
+    await sql(
+      'select pg_terminate_backend(pid) from pg_stat_activity where usename = $1 and datname = $2',
+      role,
+      database.name,
+    );
     await until(async () => {
       await expect(query(worker, sleeping(1))).rejects.toMatchObject({ cause: { code: '57014' } });
     });
