@@ -68,7 +68,7 @@ export const filesOf = (
 export async function untilRotated(process: ServiceProcess, variables: readonly string[]): Promise<void> {
   await until(() => {
     const lines = process.logged('secret rotated');
-    expect(lines.map(({ variable }) => variable).toSorted()).toEqual(variables.toSorted());
+    expect(lines.map(({ variable }) => String(variable)).toSorted()).toEqual(variables.toSorted());
     for (const line of lines) expect(line).toMatchObject({ level: 'INFO', file: line['variable'] });
   });
 }
@@ -77,10 +77,10 @@ export async function untilRotated(process: ServiceProcess, variables: readonly 
 export function loadOf(ask: () => Promise<Response>) {
   const failures: string[] = [];
   let succeeded = 0;
-  let isStopped = false;
+  const stopped = new AbortController();
   const loops: Promise<void>[] = [];
   async function loop(): Promise<void> {
-    while (!isStopped) {
+    while (!stopped.signal.aborted) {
       const response = await ask();
       if (response.ok) succeeded += 1;
       else failures.push(`${response.status} ${await response.text()}`);
@@ -88,7 +88,7 @@ export function loadOf(ask: () => Promise<Response>) {
     }
   }
   onTestFinished(() => {
-    isStopped = true;
+    stopped.abort();
   });
   return {
     failures,
@@ -103,7 +103,7 @@ export function loadOf(ask: () => Promise<Response>) {
       });
     },
     async stop(): Promise<void> {
-      isStopped = true;
+      stopped.abort();
       await Promise.all(loops);
     },
   };

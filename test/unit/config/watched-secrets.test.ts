@@ -39,6 +39,8 @@ const inFile = (path: string, environment: Environment = {}): Environment => ({
   ...environment,
 });
 
+const urlOf = (user: string): string => `postgres://${user}:${SECOND}@db.internal/app`;
+
 function file(text: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'dragonfly-watched-'));
   onTestFinished(() => {
@@ -72,6 +74,7 @@ describe('[SEC-18] a new secret in a file', () => {
     writeFileSync(`${path}~`, `${SECOND}\n`);
     renameSync(`${path}~`, path);
     await untilCurrent(service, SECOND);
+    expect(service.told).toEqual([`${NAME} rotated from webhook`]);
   });
 
   it('is taken when it is written in place, once it is there as a whole', async () => {
@@ -96,6 +99,7 @@ describe('[SEC-18] a new secret in a file', () => {
     await sleep(QUIET_MS);
     writeFileSync(target, SECOND);
     await untilCurrent(service, SECOND);
+    expect(service.told).toHaveLength(1);
   });
 
   it('is taken after the file was away, which is one warning', async () => {
@@ -145,7 +149,6 @@ describe('[SEC-2] [SEC-18] the secret before stays in use', () => {
   });
 
   it('while a rule over several variables is broken, until all of them fit', async () => {
-    const urlOf = (user: string): string => `postgres://${user}:${SECOND}@db.internal/app`;
     const [database, listen] = [file(urlOf('one')), file(urlOf('one'))];
     const service = watched({
       ...COMPLETE,
@@ -174,7 +177,7 @@ describe('[SEC-2] [SEC-18] the secret before stays in use', () => {
     });
     writeFileSync(path, SECOND);
     await untilCurrent(service, SECOND);
-    expect(taken).toEqual(Array(2).fill([SECOND]));
+    expect(taken).toEqual([[SECOND], [SECOND]]);
     expect(service.told).toEqual([`${NAME} refused: Error: not yet`, `${NAME} rotated from webhook`]);
   });
 

@@ -116,7 +116,7 @@ describe.skipIf(missing)(`the chart${skipped}`, () => {
   it.each(['api', 'worker'] as const)('[SEC-18] %s has its secrets as files, which may change', (role) => {
     const [container] = pod(role).containers;
     const files = container.env.filter(({ name }) => name.endsWith('_FILE'));
-    expect(files.map(({ value }) => value).toSorted()).toEqual(
+    expect(files.map(({ value }) => String(value)).toSorted()).toEqual(
       mountedIn(pod(role)).map(({ key }) => `/run/secrets/dragonfly/${key}`),
     );
     expect(files.every(({ name, value }) => value?.endsWith(`/${name.replace(/_FILE$/, '')}`))).toBe(true);
@@ -212,7 +212,7 @@ interface Projected extends Named {
 }
 
 function mountedIn({ volumes }: PodSpec): Read[] {
-  const [secrets] = (volumes as readonly Projected[]).filter(({ name }) => name === 'secrets');
+  const secrets = (volumes as readonly Projected[]).find(({ name }) => name === 'secrets');
   return (secrets?.projected.sources ?? [])
     .flatMap(({ secret: { name, optional, items } }) =>
       items.map(({ key }) => ({ key, secret: name, optional })),
