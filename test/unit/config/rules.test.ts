@@ -9,6 +9,7 @@ import { COMPLETE, faultsOf } from './environment.ts';
 
 /** Whatever somebody might copy from. */
 const SHOWN_IN = ['.env.example', 'README.md', 'docs', 'charts'];
+const URL_WITH_PASSWORD = /\b(?:postgres|rediss?):\/\/[^\s:/@`"']*:[^\s@`"']+@[^\s`"']*/g;
 const readdirOrFile = (path: string): string[] =>
   statSync(path).isFile()
     ? [path]
@@ -88,7 +89,7 @@ describe.each(['staging', 'prod'])('in %s', (env) => {
       ),
     );
     expect(shown.length).toBeGreaterThan(0);
-    for (const [example] of shown) {
+    for (const example of shown) {
       const name = example.startsWith('redis') ? 'DRAGONFLY_REDIS_URL' : 'DRAGONFLY_API_DATABASE_URL';
       expect([example, faultsOf(['api'], { ...outside, [name]: example }).length]).toEqual([example, 1]);
     }

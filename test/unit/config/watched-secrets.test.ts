@@ -39,6 +39,8 @@ const inFile = (path: string, environment: Environment = {}): Environment => ({
   ...environment,
 });
 
+const urlOf = (user: string): string => `postgres://${user}:${SECOND}@db.internal/app`;
+
 function file(text: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'dragonfly-watched-'));
   onTestFinished(() => {
