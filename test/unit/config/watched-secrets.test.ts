@@ -57,8 +57,6 @@ const untilCurrent = async ({ webhook }: ReturnType<typeof watched>, expected: s
   });
 };
 
-const urlOf = (user: string): string => `postgres://${user}:${SECOND}@db.internal/app`;
-
 describe('[SEC-18] a new secret in a file', () => {
   it('is taken when Kubernetes swaps the folder behind the links', async () => {
     const mount = mountedSecret({ webhook: FIRST });
