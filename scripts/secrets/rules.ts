@@ -40,6 +40,9 @@ const passwordsInUrls: Rule = (text) =>
 const ASSIGNMENT =
   /(?:secret|passw(?:or)?d|token|credential|(?:api|private|access|signing|encryption)[_-]?key)[\w-]{0,40}["'`\]]{0,2}[ \t]{0,4}(?:=|:|=>)[ \t]{0,4}["'`]?(?<value>[\w+/=-]{20,512})/dgi;
 
+/** An id: it may be random, and is no secret. */
+const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
+
 /** Bits per character above which a value was drawn, not written: words stay below, base64 and hex of 128 bits are above. */
 const ENTROPY_OF_TEXT = 3.4;
 
@@ -47,7 +50,8 @@ const randomValues: Rule = (text) =>
   [...text.matchAll(ASSIGNMENT)].flatMap(({ groups, indices }) => {
     const { value = '' } = groups ?? {};
     const [index = 0] = indices?.groups?.['value'] ?? [];
-    if (!/\d/.test(value) || !/[a-z]/i.test(value) || entropy(value) < ENTROPY_OF_TEXT) return [];
+    if (UUID.test(value) || !/\d/.test(value) || !/[a-z]/i.test(value) || entropy(value) < ENTROPY_OF_TEXT)
+      return [];
     return { rule: 'random value of a secret name', index, secret: value };
   });
 

@@ -39,6 +39,7 @@ const HARMLESS: Readonly<Record<string, string>> = {
   'a variable': joined('postgres:', '//postgres:$password', '@127.0.0.1:$port/postgres'),
   'a password that is the name': joined('amqp:', '//guest:guest', '@127.0.0.1/'),
   'what secrets are called': 'DRAGONFLY_WEBHOOK_SECRET_PREVIOUS: the-one-before-the-current-secret',
+  'the id of a key': 'api_key:019c1222-7c00-7d3b-9a54-3f1c6a2e8b90',
   'a hash of a package': `"integrity": "sha512-${'Q3xZ7mK9pLw2RtY'.repeat(5)}"`,
 };
 
