@@ -31,7 +31,7 @@ const CONDITIONS = {
   'GET job types':
     'GET /v1/job-types needs no database: the service from dist with every law on (log to a drained pipe, metrics, 10 % of traces exported, memory limiter unless said, key and Origin sent), the bare peer the same JSON from memory through a response schema',
   'GET job, POST job':
-    'the service’s real query in its context; the bare peer one named statement on ops.job by primary key, or one INSERT into a table of the same columns with a primary key only; both by pg with 10 connections; embedded PostgreSQL with its own defaults, fsync on',
+    'the service’s real query in its context; the bare peer one named statement on a table of what clients see of a job by its primary key, or one INSERT into it; both by pg with 10 connections; embedded PostgreSQL with its own defaults, fsync on',
   'p99 at half load': 'open loop, each server at half of its own saturated rate, from when a request was due',
   pinned: pinned
     ? 'server on core 0; load, database and Redis on core 1'

@@ -66,16 +66,22 @@ export async function withBench<T>(work: (bench: Bench) => Promise<T>): Promise<
   }
 }
 
-/** Where the peer inserts: the columns and the primary key of a job, nothing else. */
+/** Where the peer inserts and looks: what clients see of a job in one table, with a primary key and nothing else. */
 async function createPeerTable(databaseUrl: string): Promise<void> {
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
-  await client.query(`
-    create schema bench;
-    create table bench.job (like ops.job including defaults);
-    alter table bench.job add primary key (id), alter id set default gen_random_uuid(),
-      alter trace_id set default md5(random()::text);`);
-  await client.end();
+  try {
+    await client.query(`
+      create schema bench;
+      create table bench.job (
+        id uuid primary key default gen_random_uuid(), type text not null, status text not null default 'pending',
+        priority smallint not null default 0, attempts smallint not null default 0, max_attempts smallint not null default 5,
+        created_at timestamptz not null default now(), run_at timestamptz not null default now(), started_at timestamptz,
+        finished_at timestamptz, last_error text, result jsonb, trace_id text not null default md5(random()::text),
+        payload jsonb not null)`);
+  } finally {
+    await client.end();
+  }
 }
 
 /** Takes spans and forgets them. */

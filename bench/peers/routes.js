@@ -56,7 +56,7 @@ export function addRoutes(app, { answer, databaseUrl }) {
   );
 
   app.get('/v1/jobs/:id', { schema: { response: { 200: job } } }, (request) =>
-    one('find', `select ${columns} from ops.job where id = $1`, [request.params.id]),
+    one('find', `select ${columns} from bench.job where id = $1`, [request.params.id]),
   );
 
   app.post('/v1/jobs', { schema: { body: newJob, response: { 201: job } } }, async (request, reply) => {
