@@ -25,13 +25,16 @@ export async function reportOf(
   const job = world.see(session, id);
   const current = job?.lease?.token === claim.lease_token;
   const at = Date.now();
+  const ofJob = waitsOf(world, session, id, current);
+  const waits = ofJob === 'never' && world.leaseTouchedByOthers(session, claim.lease_token) ? 'maybe' : ofJob;
   const took = await ask(
     world,
     real,
-    { session, waits: waitsOf(world, session, id, current) },
+    { session, waits },
     async (sql) => await real.queue.report(claim, outcome, sql),
   );
   if (took === undefined) return;
+  world.touch(session, claim.lease_token);
   expect({ claim, job, took }).toEqual({ claim, job, took: current });
   if (job && current) world.put(session, reported(job, outcome, at));
   else world.touch(session, id);
@@ -63,6 +66,10 @@ export const updateStatus = (
     },
     (world) => {
       const claim = nth(world.claims, number);
-      return claim !== undefined && !world.touchedByOthers(undefined, claim.job_id);
+      return (
+        claim !== undefined &&
+        !world.touchedByOthers(undefined, claim.job_id) &&
+        !world.leaseTouchedByOthers(undefined, claim.lease_token)
+      );
     },
   );

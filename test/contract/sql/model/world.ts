@@ -9,7 +9,7 @@ export const WORKERS = 4;
 /** What a session sees and others do not. */
 interface Changes {
   readonly changed: ReadonlyMap<string, Job>;
-  /** Jobs that it may have locked without a change. */
+  /** Jobs, and leases of claims by their tokens, that it may have locked without a change. */
   readonly touched: ReadonlySet<string>;
 }
 
@@ -46,7 +46,7 @@ export function newWorld() {
   const companyIn = ({ changed, touched }: Changes): Set<unknown> => {
     const ids = [...changed.keys(), ...touched];
     const versions = [...ids.map((id) => committed.get(id)), ...changed.values()];
-    return new Set(versions.flatMap(companyOf));
+    return new Set<unknown>([...versions.flatMap(companyOf), ...touched]);
   };
   const touchedByOthers = (session: number | undefined, id: string): boolean =>
     others(session).some((changes) => {
@@ -54,6 +54,10 @@ export function newWorld() {
       const company = companyIn(changes);
       return companyOf(see(session, id)).some((mark) => company.has(mark));
     });
+
+  /** Whether another transaction may hold the lease of this claim, on which every report of a job of it waits. */
+  const leaseTouchedByOthers = (session: number | undefined, token: string): boolean =>
+    others(session).some((changes) => companyIn(changes).has(token));
 
   /** Those whose rows the transaction held are free now, and perhaps not yet found by claims. */
   function unsettle(changes: Changes): void {
@@ -111,6 +115,7 @@ export function newWorld() {
     see,
     changedByOthers,
     touchedByOthers,
+    leaseTouchedByOthers,
 
     put: (session: number | undefined, job: Job): void => {
       settled.delete(job.id);
