@@ -1,3 +1,5 @@
+-- Loses: organisations and their API keys
+
 drop function ops.schema_version();
 drop view ops.organizations;
 drop view ops.api_keys;
@@ -9,6 +11,7 @@ drop function ops.issue_api_key(uuid, text, bytea, interval, text, text[]);
 drop function ops.create_api_key(text, bytea, interval, text, text[]);
 drop function ops.revoke_api_keys(uuid, text);
 drop function ops.lock_api_keys();
+drop function ops.refuse_old_snapshot();
 drop function ops.live_api_keys(text);
 drop function ops.create_organization(text);
 drop function ops.find_organization(text);

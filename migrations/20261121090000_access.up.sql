@@ -121,10 +121,22 @@ as $$
    where k.organization_id = ops.current_organization() and k.name = p_name and k.revoked_at is null and k.expires_at > clock_timestamp();
 $$;
 
--- Who issues, rotates or revokes a key of the organisation waits for others who do.
+-- For what would act on what is no longer so, where no lock that it takes says that.
+create function ops.refuse_old_snapshot() returns void
+language plpgsql stable
+as $$
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'an older snapshot does not show what others have done since: call this function in READ COMMITTED'
+      using errcode = '25000';
+  end if;
+end $$;
+
+-- Who issues or rotates a key of the organisation waits for others who do.
 create function ops.lock_api_keys() returns void
 language sql
 as $$
+  select ops.refuse_old_snapshot();
   select from public.organization where id = ops.current_organization() for no key update;
 $$;
 

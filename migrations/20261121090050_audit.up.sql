@@ -41,10 +41,19 @@ begin
 end $$;
 
 -- For the owner, too. `always`: also for a session that replays changes, for which triggers are silent otherwise.
-create trigger append_only before update or delete or truncate on ops.audit_log execute function ops.refuse_change();
+-- Only ops.prune deletes, and not even it what is younger than 90 days.
+create trigger append_only before update or truncate on ops.audit_log execute function ops.refuse_change();
 alter table ops.audit_log enable always trigger append_only;
-create trigger append_only before update or delete or truncate on ops.audit_seal execute function ops.refuse_change();
+create trigger kept before delete on ops.audit_log for each row
+  when (current_setting('ops.pruning', true) is distinct from 'on' or old.at >= now() - interval '90 days')
+  execute function ops.refuse_change();
+alter table ops.audit_log enable always trigger kept;
+create trigger append_only before update or truncate on ops.audit_seal execute function ops.refuse_change();
 alter table ops.audit_seal enable always trigger append_only;
+create trigger kept before delete on ops.audit_seal for each row
+  when (current_setting('ops.pruning', true) is distinct from 'on' or old.sealed_at >= now() - interval '90 days')
+  execute function ops.refuse_change();
+alter table ops.audit_seal enable always trigger kept;
 
 -- Records an act. Called by the functions that act, within their transaction: both are done or neither. Who acts, for which
 -- organisation and in which trace is what the transaction says; a person at the database is named by the role.
@@ -124,6 +133,81 @@ as $$
 $$;
 comment on function ops.audit_unsealed_age is 'Seconds that the oldest entry has been without a seal, 0 if all have one.';
 
+-- ── retention ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- Whoever prunes sees what ended 90 days ago of every organisation, and no more.
+create policy ended on public.api_key
+  using (current_setting('ops.pruning', true) = 'on' and least(expires_at, revoked_at) < now() - interval '90 days');
+
+-- Deletes the oldest seals with their entries, at most twenty, when all of them are from before the day that is p_keep ago. The
+-- last seal stays. The entry of the deletion has the number and the hash of the last seal that went: the chain goes on from there.
+create function ops.prune_audit_log(p_keep interval) returns text
+language plpgsql
+as $$
+declare
+  v_before  timestamptz := date_trunc('day', clock_timestamp() - p_keep);
+  v_seq     bigint;
+  v_hash    bytea;
+  v_ids     bigint[];
+  v_entries bigint;
+begin
+  with oldest as materialized (
+    select s.seq, s.hash, s.ids, s.sealed_at from ops.audit_seal s order by s.seq limit 21),
+  old as (
+    select o.seq, o.hash, o.ids from oldest o
+     where o.seq < (select max(s.seq) from ops.audit_seal s)
+       and o.seq < coalesce((select min(y.seq) from oldest y where y.sealed_at >= v_before), o.seq + 1)
+     order by o.seq limit 20)
+  select max(o.seq), (array_agg(o.hash order by o.seq desc))[1], array(select unnest(p.ids) from old p)
+    into v_seq, v_hash, v_ids from old o;
+  if v_seq is null then
+    return null;
+  end if;
+  delete from ops.audit_log l where l.id = any (v_ids);
+  get diagnostics v_entries = row_count;
+  delete from ops.audit_seal s where s.seq <= v_seq;
+  perform ops.audit('audit.prune', null, 'done',
+                    jsonb_build_object('entries', v_entries, 'seal', v_seq::text, 'hash', encode(v_hash, 'hex')));
+  return v_entries || ' audit entries deleted';
+end $$;
+
+create function ops.prune_api_keys() returns text
+language plpgsql
+as $$
+declare
+  v_count bigint;
+begin
+  delete from public.api_key k where k.id in (
+    select e.id from public.api_key e where least(e.expires_at, e.revoked_at) < now() - interval '90 days' limit 1000 for update skip locked);
+  get diagnostics v_count = row_count;
+  if v_count = 0 then
+    return null;
+  end if;
+  perform ops.audit('api_key.prune', null, 'done', jsonb_build_object('keys', v_count));
+  return v_count || ' API keys deleted';
+end $$;
+
+-- One step: deletes API keys that ended 90 days ago, or the oldest part of the audit log. Says what it did; null when nothing is
+-- left to do. Workers call it every hour until it says null; one does it at a time.
+create function ops.prune(p_keep_audit interval default '400 days') returns text
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '50ms'
+as $$
+declare
+  v_step text;
+begin
+  if (p_keep_audit >= interval '90 days') is not true then
+    raise exception 'p_keep_audit must be 90 days or more' using errcode = '22023';
+  end if;
+  if not pg_try_advisory_xact_lock(5525, 4) then
+    return null;
+  end if;
+  perform set_config('ops.pruning', 'on', true);
+  v_step := coalesce(ops.prune_api_keys(), ops.prune_audit_log(p_keep_audit));
+  perform set_config('ops.pruning', '', true);
+  return v_step;
+end $$;
+comment on function ops.prune is 'One step of deleting what is kept long enough, and what it was; null when nothing is left to do.';
+
 create view ops.audit with (security_barrier) as
   select id, at, actor, action, target, outcome, trace_id, detail
     from ops.audit_log where organization_id = ops.current_organization();
@@ -166,4 +250,5 @@ begin
   execute format('grant select on ops.audit to %I, %I', v_api, v_readonly);
   execute format('grant execute on function ops.scan_audit(text, text, timestamptz, timestamptz, bigint, integer) to %I, %I', v_api, v_readonly);
   execute format('grant execute on function ops.seal_audit_log(integer), ops.audit_unsealed_age() to %I, %I', v_api, v_worker);
+  execute format('grant execute on function ops.prune(interval) to %I', v_worker);
 end $$;

@@ -74,6 +74,14 @@ create index scheduled_due on ops.scheduled (lane_id, run_at, job_id);
 
 -- Its last columns are where the next claim of the lane starts: see ops.place_of.
 create sequence ops.claim_id;
+
+-- The id of a claim is the token of its lease, so it must not come twice. A claim that did not wait for the disk can be undone by a
+-- crash of the server, and what its sequence gave out since the last flush with it: the next claim of the same jobs would have the
+-- same number. So its last twenty bits are of chance; the number above them keeps ids in the order of their claims.
+create function ops.new_claim_id() returns bigint
+language sql volatile
+return nextval('ops.claim_id') * 1048576 + floor(random() * 1048576)::bigint;
+
 create table ops.claim (
   id         bigint      not null,
   lane_id    integer     not null,
@@ -83,9 +91,12 @@ create table ops.claim (
   runs       smallint[],  -- of the first of them, which were scheduled; those after these are in their first run
   attempts   smallint[],
   hint       bigint      not null,  -- what is ready up to here was taken by this claim or one before
-  due_hint   timestamptz not null,  -- what was scheduled up to then was, too
+  due_hint   timestamptz not null,  -- what was scheduled up to then was, too, and of those for then the jobs up to due_id
   next_xid   xid8        not null,  -- whoever drew a seq up to the hint has an older one
   floor      bigint      not null,  -- up to here nothing is ready, and nothing can appear any more
+  due_id     uuid,
+  due_xid    xid8,                  -- whoever scheduled something for a time that was over ten seconds before has an older one
+  due_floor  timestamptz not null,  -- before then nothing is scheduled, nor will be, unless a clock goes back
   swept_at   timestamptz not null,
   sweep_took interval    not null,
   primary key (id)
@@ -179,15 +190,6 @@ begin
   end if;
 end $$;
 
-create function ops.refuse_old_snapshot() returns void
-language plpgsql stable
-as $$
-begin
-  if current_setting('transaction_isolation') <> 'read committed' then
-    raise exception 'jobs are claimed and reaped in READ COMMITTED only' using errcode = '25000';
-  end if;
-end $$;
-
 -- ── retention ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- What is unfinished when its partition goes, and whatever nobody made a partition for.
@@ -199,6 +201,11 @@ create table ops.claim_rest partition of ops.claim default;
 create function ops.uuid_at(p_at timestamptz) returns uuid
 language sql immutable parallel safe
 return rpad(lpad(to_hex(floor(extract(epoch from p_at) * 1000)::bigint), 12, '0'), 32, '0')::uuid;
+
+-- The least id of a claim in that partition.
+create function ops.claims_from(p_part bigint) returns bigint
+language sql immutable parallel safe
+return p_part * 10000000 * 1048576;
 
 -- Jobs and outcomes of one day of UTC. Rows that came before their partition move into it; nobody adds to them meanwhile.
 create function ops.make_day(p_day date) returns void
@@ -220,7 +227,8 @@ begin
   execute format('alter table ops.outcome attach partition ops.outcome_%s for values from (%L) to (%L)', v_name, v_from, v_to);
 end $$;
 
--- What of that day is unfinished, or finished after p_since, stays; it has to be few enough to move, or the whole day stays.
+-- What of that day is unfinished, or finished after p_since, moves away, and the rest is dropped; false if that is more than p_most,
+-- as nobody can queue while it moves.
 create function ops.drop_day(p_day date, p_since timestamptz, p_most integer) returns boolean
 language plpgsql
 as $$
@@ -230,6 +238,15 @@ declare
   v_to   uuid := ops.uuid_at((p_day + 1)::timestamp at time zone 'UTC');
   v_kept uuid[];
 begin
+  -- Says so at once in most cases: the next step deletes a part of the day, and then this is asked again.
+  if (select count(*) from (
+        (select from ops.dead_letter d where d.job_id >= v_from and d.job_id < v_to limit p_most + 1)
+        union all
+        (select from ops.scheduled s where s.job_id >= v_from and s.job_id < v_to limit p_most + 1)
+) k)
+     + (select coalesce(sum(cardinality(r.job_ids)), 0) from ops.ready r where r.job_ids[1] >= v_from and r.job_ids[1] < v_to) > p_most then
+    return false;
+  end if;
   -- This takes long, so it comes before any lock.
   execute format('
     select array(
@@ -242,9 +259,11 @@ begin
   end if;
   execute format('alter table ops.job detach partition ops.job_%s', v_name);
   execute format('alter table ops.outcome detach partition ops.outcome_%s', v_name);
-  -- A cancelled job may have been redriven since.
+  -- A cancelled job may have been redriven since, and may have failed then.
   v_kept := v_kept || array(
     select s.job_id from ops.scheduled s where s.job_id >= v_from and s.job_id < v_to
+    union
+    select d.job_id from ops.dead_letter d where d.job_id >= v_from and d.job_id < v_to
     union
     select u.id from ops.lease l join ops.claim c on c.id = l.claim_id cross join unnest(c.job_ids) u (id)
      where u.id >= v_from and u.id < v_to);
@@ -254,13 +273,37 @@ begin
   return true;
 end $$;
 
+-- Deletes jobs of job_<p_part> that were finished before p_since, at most p_most of them, and says how many outcomes they had.
+create function ops.delete_finished(p_part text, p_since timestamptz, p_most integer) returns integer
+language plpgsql
+as $$
+declare
+  -- While others of its claim run, its outcome refuses one more report, which would end the lease of all.
+  v_finished constant text := format($sql$
+    (select o.status in ('completed', 'cancelled') and o.at < %L from ops.outcome_%s o where o.job_id = j.id order by o.run desc limit 1)
+    and not exists (select from ops.outcome_%2$s o join ops.lease l on l.claim_id = o.claim_id where o.job_id = j.id)
+    $sql$, p_since, p_part);
+  v_ids   uuid[];
+  v_count integer;
+begin
+  execute format('
+    select array(select j.id from ops.job_%s j where j.id < %L and %s order by j.id limit %s for update skip locked)',
+    p_part, ops.uuid_at(p_since), v_finished, p_most) into v_ids;
+  -- One that was cancelled may have been redriven before it was locked, and not after that.
+  execute format('
+    with old as (delete from ops.job_%1$s j where j.id = any ($1) and %2$s returning j.id)
+    delete from ops.outcome_%1$s o using old where o.job_id = old.id', p_part, v_finished) using v_ids;
+  get diagnostics v_count = row_count;
+  return v_count;
+end $$;
+
 -- Ten million claims.
 create function ops.make_claims(p_part bigint) returns void
 language plpgsql
 as $$
 declare
-  v_from bigint := p_part * 10000000;
-  v_to   bigint := (p_part + 1) * 10000000;
+  v_from bigint := ops.claims_from(p_part);
+  v_to   bigint := ops.claims_from(p_part + 1);
 begin
   lock table ops.claim_rest in access exclusive mode;
   execute format('create table ops.claim_%s (like ops.claim including all)', p_part);
@@ -294,19 +337,23 @@ begin
 end $$;
 
 -- One step of the upkeep: makes the partitions of the coming days, or drops one whose jobs are finished for p_keep, or deletes
--- what has got so old elsewhere. Says what it did; null when nothing is left to do. Each step is a transaction of its own, so that
--- none holds the locks of another. Who is in the way of one is not waited for longer than 50 ms: a waiting DROP would stall
--- everybody behind it. Workers call it every hour until it says null; one does it at a time.
+-- some of what has got so old elsewhere and in days of which too much is unfinished. Says what it did; null when nothing is left
+-- to do. Each step is a transaction of its own, so that none holds the locks of another. Who is in the way of one is not waited
+-- for longer than 50 ms: a waiting DROP would stall everybody behind it. Workers call it every hour until it says null; one does
+-- it at a time.
 create function ops.maintain(p_keep interval default '7 days') returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' set jit = off
 as $$
 declare
+  v_most_moved   constant integer := 5000;
+  v_most_deleted constant integer := 50000;
   v_since timestamptz := clock_timestamp() - p_keep;
   v_day   date;
   v_part  bigint;
   v_count integer;
 begin
   perform ops.refuse(case when p_keep < interval '1 hour' then 'p_keep must be 1 hour or more' end);
+  perform ops.refuse_old_snapshot();
   if not pg_try_advisory_xact_lock(5525, 1) then
     return null;
   end if;
@@ -323,8 +370,12 @@ begin
      where i.inhparent = 'ops.job'::regclass and d.day < (v_since at time zone 'UTC')::date order by d.day
   loop
     begin
-      if ops.drop_day(v_day, v_since, 10000) then
+      if ops.drop_day(v_day, v_since, v_most_moved) then
         return 'job_' || to_char(v_day, 'YYYYMMDD') || ' dropped';
+      end if;
+      v_count := ops.delete_finished(to_char(v_day, 'YYYYMMDD'), v_since, v_most_deleted);
+      if v_count > 0 then
+        return v_count || ' old outcomes of job_' || to_char(v_day, 'YYYYMMDD') || ' deleted';
       end if;
     exception when lock_not_available then null;
     end;
@@ -334,11 +385,11 @@ begin
     select p.part from pg_inherits i join pg_class c on c.oid = i.inhrelid
       cross join lateral (select substring(c.relname from '^claim_(\d+)$')::bigint as part) p
      where i.inhparent = 'ops.claim'::regclass and p.part < (select last_value / 10000000 from ops.claim_id)
-       and not exists (select from ops.lease l where l.claim_id >= p.part * 10000000 and l.claim_id < (p.part + 1) * 10000000)
+       and not exists (select from ops.lease l where l.claim_id >= ops.claims_from(p.part) and l.claim_id < ops.claims_from(p.part + 1))
      order by p.part
   loop
     exit when (select c.claimed_at >= v_since from ops.claim c
-                where c.id >= v_part * 10000000 and c.id < (v_part + 1) * 10000000 order by c.id desc limit 1);
+                where c.id >= ops.claims_from(v_part) and c.id < ops.claims_from(v_part + 1) order by c.id desc limit 1);
     begin
       execute format('drop table ops.claim_%s', v_part);
       return 'claim_' || v_part || ' dropped';
@@ -353,16 +404,7 @@ begin
     return v_count || ' idempotency keys deleted';
   end if;
 
-  with old as (
-    delete from ops.job_rest j where j.id in (
-      select k.id from ops.job_rest k
-        cross join lateral (select o.status, o.at from ops.outcome_rest o where o.job_id = k.id order by o.run desc limit 1) o
-       where k.id < ops.uuid_at(v_since) and o.status in ('completed', 'cancelled') and o.at < v_since
-       limit 10000 for update of k skip locked)
-    returning j.id
-  )
-  delete from ops.outcome_rest o using old where o.job_id = old.id;
-  get diagnostics v_count = row_count;
+  v_count := ops.delete_finished('rest', v_since, v_most_deleted);
   if v_count > 0 then
     return v_count || ' old outcomes deleted';
   end if;

@@ -12,5 +12,6 @@ drop function ops.make_lanes(text[], integer[], uuid[]);
 drop function ops.lane_of(text, integer, uuid);
 drop function ops.wake(text[]);
 drop function ops.fault_of_job(text, jsonb, integer, timestamptz, text, integer, jsonb);
+drop function ops.fault_of_options(jsonb);
 drop function ops.fault_of_trace(text);
 drop function ops.trace_for_jobs();

@@ -12,6 +12,23 @@ create function ops.fault_of_trace(p_trace_id text) returns text
 language sql immutable
 return case when p_trace_id !~ '^[0-9a-f]{32}$' then 'ops.trace_id must be 32 lower-case hex digits' end;
 
+-- What one job asks for in place of what its type has: a worker takes it as it is.
+create function ops.fault_of_options(p_options jsonb) returns text
+language sql immutable
+return case
+  when jsonb_typeof(p_options) <> 'object' then 'options must be an object'
+  else (
+    select min(case
+        when k.name is null
+          then format('options may have timeout_seconds, initial_delay_seconds, factor and max_delay_seconds, not %s', left(o.key, 100))
+        when (case jsonb_typeof(o.value) when 'number' then o.value::numeric between k.least and k.most end) is not true
+          then format('options.%s must be a number, %s to %s', k.name, k.least, k.most)
+      end)
+      from jsonb_each(p_options) o
+      left join (values ('timeout_seconds', 0.1, 86400), ('initial_delay_seconds', 0, 86400), ('factor', 1, 10),
+                        ('max_delay_seconds', 0, 604800)) k (name, least, most) on k.name = o.key)
+end;
+
 create function ops.fault_of_job(
   p_type text, p_payload jsonb, p_priority integer, p_run_at timestamptz, p_unique_key text, p_max_attempts integer, p_options jsonb
 ) returns text
@@ -23,12 +40,13 @@ return case
   when not isfinite(p_run_at) then 'run_at must be a finite time'
   when length(p_unique_key) not between 1 and 200 then 'the unique key must have 1 to 200 characters'
   when p_max_attempts not between 1 and 100 then 'max_attempts must be 1 to 100'
-  when jsonb_typeof(p_options) <> 'object' then 'options must be an object'
+  when p_options is not null then ops.fault_of_options(p_options)
 end;
 
 -- Wakes the workers that are idle and serve one of these types. Those hold the advisory lock of the type, shared, in their
--- listening session; while all are busy nobody is notified, because a NOTIFY makes commits wait for each other and a busy
--- worker looks again by itself.
+-- listening session; while all are busy nobody is notified, because a busy worker looks again by itself. Whoever queued calls it
+-- after the commit, in a transaction of its own: one that notifies locks out all others that do until its commit is on disk.
+-- Who does not call it waits for the next poll of a worker.
 create function ops.wake(p_types text[]) returns void
 language plpgsql
 as $$
@@ -36,9 +54,8 @@ declare
   v_type text;
 begin
   foreach v_type in array coalesce(p_types, '{}') loop
-    if pg_try_advisory_lock(5526, hashtext(v_type)) then
-      perform pg_advisory_unlock(5526, hashtext(v_type));
-    else
+    -- Both in one expression, which nothing can end in between: the lock would stay with the session.
+    if not (case when pg_try_advisory_lock(5526, hashtext(v_type)) then pg_advisory_unlock(5526, hashtext(v_type)) else false end) then
       perform pg_notify('ops_job_ready', v_type);
     end if;
   end loop;
@@ -170,7 +187,6 @@ begin
              array_agg(i.aside) filter (where i.lane_id is null) as organizations,
              bool_or(i.keyed) and v_keyless as must_take_keys,
              bool_and(i.fault is null and i.lane_id is not null and not (i.keyed and v_keyless)) as yes,
-             array_agg(distinct i.type) filter (where not i.later and i.created) as ready_types,
              array_agg(i.at order by i.ordinal) as run_ats
         from item i
     ), batch as materialized (
@@ -208,7 +224,6 @@ begin
       v_keyless := false;
     end if;
   end loop;
-  perform ops.wake(v_queued.ready_types);
   return query select u.id = u.new_id, u.id, v_now, u.run_at from unnest(v_ids, v_new, v_queued.run_ats) u (id, new_id, run_at);
 end $$;
 
@@ -283,9 +298,6 @@ begin
           p_unique_key, p_options, p_payload);
   insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
   values (v_lane, v_org, (v_seq is not null)::integer, (v_seq is null)::integer, 0);
-  if v_seq is not null then
-    perform ops.wake(array[p_type]);
-  end if;
 end $$;
 
 create function ops.queue_job(
@@ -321,7 +333,7 @@ declare
   v_worker   text := current_setting('dragonfly.worker_role');
 begin
   execute format('grant execute on function ops.queue_jobs(jsonb), ops.queue_job(text, jsonb, integer, timestamptz),
-    ops.queue_job_idempotent(text, jsonb, text, integer, timestamptz) to %I, %I', v_api, v_worker);
+    ops.queue_job_idempotent(text, jsonb, text, integer, timestamptz), ops.wake(text[]) to %I, %I', v_api, v_worker);
   execute format('grant execute on function ops.queue_one_job(text, jsonb, integer, timestamptz, text, integer, jsonb),
     ops.queue_jobs_of_callers(jsonb) to %I', v_api);
 end $$;

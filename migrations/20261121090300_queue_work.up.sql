@@ -47,8 +47,7 @@ create function ops.run_again(p_jobs uuid[], p_runs smallint[], p_delays double 
 language plpgsql
 as $$
 declare
-  v_now   timestamptz := clock_timestamp();
-  v_types text[];
+  v_now timestamptz := clock_timestamp();
 begin
   with ended as materialized (
     select o.job_id, o.run, o.attempt, o.status, j.lane_id, j.organization_id, j.unique_key is not null as keyed,
@@ -63,14 +62,10 @@ begin
     insert into ops.scheduled (job_id, run_at, lane_id, run, attempt, keyed, organization_id)
     select e.job_id, e.run_at, e.lane_id, e.run + 1, e.attempt + (e.status <> 'released')::integer, e.keyed, e.organization_id
       from ended e where not e.dead
-  ), counted as (
-    insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
-    select e.lane_id, e.organization_id, 0, count(*) filter (where not e.dead), count(*) filter (where e.dead)
-      from ended e group by e.lane_id, e.organization_id
   )
-  select array(select distinct n.type from ended e join ops.lane n on n.id = e.lane_id where not e.dead and e.run_at <= v_now)
-    into v_types;
-  perform ops.wake(v_types);
+  insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
+  select e.lane_id, e.organization_id, 0, count(*) filter (where not e.dead), count(*) filter (where e.dead)
+    from ended e group by e.lane_id, e.organization_id;
 end $$;
 
 -- Ends the runs of these claims that have no outcome yet; passes by a claim that somebody reports on at this moment.
@@ -117,9 +112,11 @@ end $$;
 -- Where a claim of the lane starts to look: the newest of the last claims whose hint no running transaction can get behind,
 -- because all that are older than its next_xid have ended. If
 -- one has been running for longer than they go back, the oldest of them; what it commits then is found by a sweep, at the
--- latest a quarter of a second after it could have been, or a twentieth of the time is spent on sweeps.
+-- latest a quarter of a second after it could have been, or a twentieth of the time is spent on sweeps. A claim that left
+-- something behind went back: nobody starts after that. `newest` is how far the last claim was, for one that gets no further.
 create type ops.place as (
-  hint bigint, next_xid xid8, due_hint timestamptz, floor bigint, safe bigint, swept_at timestamptz, sweep_took interval
+  hint bigint, next_xid xid8, due_hint timestamptz, due_id uuid, newest bigint, newest_xid xid8, newest_due timestamptz,
+  newest_due_id uuid, floor bigint, safe bigint, due_floor timestamptz, swept_at timestamptz, sweep_took interval, took_due boolean
 );
 create function ops.place_of(p_lane integer) returns ops.place
 language plpgsql stable
@@ -130,19 +127,28 @@ declare
   v_xmin  xid8 := pg_snapshot_xmin(pg_current_snapshot());
 begin
   for v_claim in
-    select c.hint, c.due_hint, c.next_xid, c.floor, c.swept_at, c.sweep_took
+    select c.hint, c.due_hint, c.due_id, c.next_xid, c.floor, c.due_floor, c.swept_at, c.sweep_took, c.runs is not null as took_due
       from ops.claim c where c.lane_id = p_lane order by c.id desc limit 16
   loop
     if v_place.floor is null then
+      v_place.newest := v_claim.hint;
+      v_place.newest_xid := v_claim.next_xid;
+      v_place.newest_due := v_claim.due_hint;
+      v_place.newest_due_id := v_claim.due_id;
       v_place.floor := v_claim.floor;
+      v_place.due_floor := v_claim.due_floor;
       v_place.swept_at := v_claim.swept_at;
       v_place.sweep_took := v_claim.sweep_took;
+      v_place.took_due := v_claim.took_due;
     end if;
-    v_place.hint := v_claim.hint;
+    v_place.hint := least(v_place.hint, v_claim.hint);
+    if v_place.due_hint is null or v_claim.due_hint <= v_place.due_hint then
+      v_place.due_id := case when v_claim.due_hint = v_place.due_hint then least(v_place.due_id, v_claim.due_id) else v_claim.due_id end;
+      v_place.due_hint := v_claim.due_hint;
+    end if;
     v_place.next_xid := v_claim.next_xid;
-    v_place.due_hint := v_claim.due_hint;
     if v_claim.next_xid <= v_xmin then
-      v_place.safe := v_claim.hint;
+      v_place.safe := v_place.hint;
       exit;
     end if;
   end loop;
@@ -150,11 +156,29 @@ begin
   return v_place;
 end $$;
 
--- Up to p_most jobs of the lane that are ready in batches after p_after and not after p_upto, and the last batch that is used
--- up. No more is locked than is taken: whoever comes next passes by what is locked.
+-- Where sweeps of what is scheduled in the lane start. What is scheduled is scheduled for later: whoever may still commit a job for
+-- a time that was over when a claim was made is older than that claim, and runs. Not in a lane in which jobs are set aside, which
+-- come with the times that they had. For speed only: one sweep in 256 starts at the beginning, as a clock may have gone back.
+create function ops.due_floor_of(p_lane integer, p_floor timestamptz) returns timestamptz
+language sql stable
+as $$
+  select greatest(p_floor, coalesce(
+           (select s.run_at from ops.scheduled s
+             where s.lane_id = p_lane and s.run_at >= p_floor and s.run_at <= u.upto order by s.run_at, s.job_id limit 1),
+           u.upto))
+    from (
+      select (select least(c.claimed_at, clock_timestamp()) - interval '10 seconds'
+                from (select c.id, c.claimed_at, c.due_xid from ops.claim c where c.lane_id = p_lane order by c.id desc limit 16) c
+               where c.due_xid <= pg_snapshot_xmin(pg_current_snapshot()) and l.organization_id is null
+               order by c.id desc limit 1) as upto
+        from ops.lane l where l.id = p_lane) u;
+$$;
+
+-- Up to p_most jobs of the lane that are ready in batches after p_after and not after p_upto, the last batch that is used up, and
+-- the one that is cut. No more is locked than is taken: whoever comes next passes by what is locked.
 create function ops.take_ready(
   p_lane integer, p_after bigint, p_upto bigint, p_most integer, p_aside uuid[],
-  out job_ids uuid[], out used bigint, out keyed boolean
+  out job_ids uuid[], out used bigint, out cut bigint, out keyed boolean
 ) language plpgsql
 as $$
 declare
@@ -214,7 +238,8 @@ begin
         v_whole := v_whole || v_batch.seq;
         used := v_batch.seq;
       elsif v_n > 0 then
-        update ops.ready r set job_ids = v_batch.job_ids[v_n + 1 :] where r.lane_id = p_lane and r.seq = v_batch.seq;
+        cut := v_batch.seq;
+        update ops.ready r set job_ids = v_batch.job_ids[v_n + 1 :] where r.lane_id = p_lane and r.seq = cut;
       end if;
       job_ids := job_ids || v_batch.job_ids[: v_n];
       keyed := keyed or v_batch.keyed;
@@ -232,16 +257,17 @@ begin
   end if;
 end $$;
 
--- Up to p_most runs of the lane that are due, and for which time the last of them was scheduled.
+-- Up to p_most runs of the lane that are due, and for which times they were scheduled; after a job that is due at p_from, if given.
 create function ops.take_due(
-  p_lane integer, p_from timestamptz, p_upto timestamptz, p_most integer, p_aside uuid[],
+  p_lane integer, p_from timestamptz, p_after uuid, p_upto timestamptz, p_most integer, p_aside uuid[],
   out job_ids uuid[], out runs smallint[], out attempts smallint[], out run_ats timestamptz[], out keyed boolean
 ) language plpgsql
 as $$
 declare
   v_places tid[] := array(
     select s.ctid from ops.scheduled s
-     where s.lane_id = p_lane and s.run_at >= p_from and s.run_at <= p_upto
+     where s.lane_id = p_lane and s.run_at <= p_upto
+       and (s.run_at, s.job_id) > (p_from, coalesce(p_after, '00000000-0000-0000-0000-000000000000'))
        and (p_aside is null or s.organization_id is null or s.organization_id <> all (p_aside))
      order by s.run_at, s.job_id limit p_most for update skip locked);
 begin
@@ -260,26 +286,37 @@ begin
 end $$;
 
 -- Moves what waits for organisations whose queue is paused out of the way of everybody else, into lanes of their own; some
--- thousands of jobs at a time, from where a claim starts to look.
-create function ops.set_aside(p_lane integer, p_after bigint, p_now timestamptz, p_aside uuid[]) returns void
+-- thousands of jobs at a time, of what stands first where a claim starts to look: it may be that none of them have a job there.
+create function ops.set_aside(p_lane integer, p_after bigint, p_from timestamptz, p_now timestamptz, p_aside uuid[]) returns void
 language plpgsql
 as $$
 declare
   v_lane ops.lane;
+  v_upto bigint := (
+    select max(w.seq) from (
+      select r.seq, sum(cardinality(r.job_ids)) over (order by r.seq) as jobs from (
+        select r.seq, r.job_ids from ops.ready r where r.lane_id = p_lane and r.seq > p_after order by r.seq limit 500) r) w
+     where w.jobs <= 5000);
+  v_last record;
 begin
+  select w.run_at, w.job_id into v_last from (
+    select s.run_at, s.job_id from ops.scheduled s
+     where s.lane_id = p_lane and s.run_at >= p_from and s.run_at <= p_now order by s.run_at, s.job_id limit 500) w
+   order by w.run_at desc, w.job_id desc limit 1;
   select * into v_lane from ops.lane l where l.id = p_lane;
   perform ops.make_lanes(array_agg(v_lane.type), array_agg(v_lane.priority::integer), array_agg(o.id)) from unnest(p_aside) o (id);
   with ready as (
     delete from ops.ready where ctid = any (array(
       select r.ctid from ops.ready r
-       where r.lane_id = p_lane and r.seq > p_after and r.organization_id = any (p_aside)
-       order by r.seq limit 100 for update skip locked))
+       where r.lane_id = p_lane and r.seq > p_after and r.seq <= v_upto and r.organization_id = any (p_aside)
+       order by r.seq for update skip locked))
     returning *
   ), due as (
     delete from ops.scheduled where ctid = any (array(
       select s.ctid from ops.scheduled s
-       where s.lane_id = p_lane and s.run_at <= p_now and s.organization_id = any (p_aside)
-       order by s.run_at, s.job_id limit 5000 for update skip locked))
+       where s.lane_id = p_lane and s.run_at >= p_from and (s.run_at, s.job_id) <= (v_last.run_at, v_last.job_id)
+         and s.organization_id = any (p_aside)
+       order by s.run_at, s.job_id for update skip locked))
     returning *
   ), moved as materialized (
     select m.*, ops.lane_of(v_lane.type, v_lane.priority, m.organization_id) as lane_id from (
@@ -333,11 +370,22 @@ declare
   v_place ops.place := ops.place_of(p_lane);
   v_hint  bigint := coalesce(v_place.hint, 0);
   v_floor bigint := coalesce(v_place.floor, 0);
-  v_due_hint timestamptz := coalesce(v_place.due_hint, '-infinity');
-  -- A clock that went back is no reason not to look.
-  v_sweep boolean := v_place.swept_at is null or v_place.swept_at > v_now or v_now > v_place.swept_at + greatest(interval '250 ms', 20 * v_place.sweep_took);
+  -- A clock that went back is no reason not to look, neither here nor for a sweep.
+  v_due_hint timestamptz := least(coalesce(v_place.due_hint, '-infinity'), v_now);
+  v_due_id uuid := v_place.due_id;
+  v_due_floor timestamptz := least(coalesce(v_place.due_floor, '-infinity'), v_now);
+  v_sweep_from timestamptz := case when random() < 1.0 / 256 then '-infinity' else v_due_floor end;
+  v_rested interval := case when v_place.swept_at <= v_now then v_now - v_place.swept_at end;
+  v_sweep boolean := coalesce(v_rested > greatest(interval '250 ms', 20 * v_place.sweep_took), true);
+  -- Of claims of one job every other one.
+  v_half  integer := case when p_limit > 1 then p_limit / 2 when v_place.took_due then 0 else 1 end;
   v_left  integer := p_limit;
   v_keyed boolean := false;
+  v_next  bigint;
+  v_behind bigint;           -- what is ready after this is behind the hint, and there was no room for it
+  v_due_is_cut boolean;      -- as many were due as there was room for
+  v_goes_on boolean;
+  v_from  timestamptz;
   v_due   record;
   v_more  record;
   v_ready record;
@@ -345,69 +393,107 @@ declare
 begin
   fresh := '{}';
   if p_aside is not null then
-    perform ops.set_aside(p_lane, v_hint, v_now, p_aside);
+    perform ops.set_aside(p_lane, case when v_sweep then v_floor else v_hint end,
+                          case when v_sweep then v_sweep_from else v_due_hint - interval '250 ms' end, v_now, p_aside);
   end if;
 
-  -- What is due first: it has waited since its time. At most half, so that neither waits for the other.
-  v_due := ops.take_due(p_lane, case when v_sweep then '-infinity' else v_due_hint - interval '250 ms' end, v_now,
-                        greatest(p_limit / 2, 1), p_aside);
-  v_left := v_left - coalesce(cardinality(v_due.job_ids), 0);
+  loop
+    -- What is due first: it has waited since its time. At most half, so that neither waits for the other. Jobs of the last quarter of
+    -- a second may have been committed in another order; behind that a claim goes on where the last one ended, as many jobs may be
+    -- scheduled for the same time.
+    v_goes_on := not v_sweep and v_due_hint < v_now - interval '250 ms';
+    v_from := case when v_sweep then v_sweep_from when v_goes_on then v_due_hint else v_due_hint - interval '250 ms' end;
+    v_due := ops.take_due(p_lane, v_from, case when v_goes_on then v_due_id end, v_now, v_half, p_aside);
+    v_due_is_cut := coalesce(cardinality(v_due.job_ids), 0) = v_half;
+    v_left := p_limit - coalesce(cardinality(v_due.job_ids), 0);
 
-  if v_sweep and v_left > 0 then
-    v_ready := ops.take_ready(p_lane, v_floor, v_hint, v_left, p_aside);
-    fresh := v_ready.job_ids;
-    v_keyed := v_ready.keyed;
-    v_left := v_left - cardinality(fresh);
-    if v_place.safe > v_floor then
-      v_floor := coalesce((select r.seq - 1 from ops.ready r
-                            where r.lane_id = p_lane and r.seq > v_floor and r.seq <= v_place.safe order by r.seq limit 1),
-                          v_place.safe);
+    if v_sweep and v_left > 0 then
+      v_ready := ops.take_ready(p_lane, v_floor, v_hint, v_left, p_aside);
+      fresh := v_ready.job_ids;
+      v_keyed := v_ready.keyed;
+      v_left := v_left - cardinality(fresh);
+      if v_left = 0 then
+        v_behind := (select r.seq - 1 from ops.ready r
+                      where r.lane_id = p_lane and r.seq > v_floor and r.seq <= v_hint order by r.seq limit 1);
+      end if;
+      if v_place.safe > v_floor then
+        v_floor := coalesce((select r.seq - 1 from ops.ready r
+                              where r.lane_id = p_lane and r.seq > v_floor and r.seq <= v_place.safe order by r.seq limit 1),
+                            v_place.safe);
+      end if;
+      v_due_floor := ops.due_floor_of(p_lane, v_due_floor);
+      v_place.sweep_took := clock_timestamp() - v_now;
+      v_place.swept_at := v_now;
     end if;
-    v_place.sweep_took := clock_timestamp() - v_now;
-    v_place.swept_at := v_now;
-  end if;
 
-  if v_left > 0 then
-    v_ready := ops.take_ready(p_lane, v_hint, 9223372036854775807, v_left, p_aside);
-    fresh := fresh || v_ready.job_ids;
-    v_keyed := v_keyed or v_ready.keyed;
-    v_left := v_left - cardinality(v_ready.job_ids);
-    v_hint := coalesce(v_ready.used, v_hint);
-  end if;
-
-  if v_left > 0 and v_due.job_ids is not null and cardinality(v_due.job_ids) = greatest(p_limit / 2, 1) then
-    v_more := ops.take_due(p_lane, v_due.run_ats[cardinality(v_due.run_ats)], v_now, v_left, p_aside);
-    if v_more.job_ids is not null then
-      v_due.job_ids := v_due.job_ids || v_more.job_ids;
-      v_due.runs := v_due.runs || v_more.runs;
-      v_due.attempts := v_due.attempts || v_more.attempts;
-      v_due.run_ats := v_due.run_ats || v_more.run_ats;
-      v_due.keyed := v_due.keyed or v_more.keyed;
-      v_left := v_left - cardinality(v_more.job_ids);
+    if v_left > 0 then
+      v_ready := ops.take_ready(p_lane, v_hint, 9223372036854775807, v_left, p_aside);
+      fresh := fresh || v_ready.job_ids;
+      v_keyed := v_keyed or v_ready.keyed;
+      v_left := v_left - cardinality(v_ready.job_ids);
+      -- Not past a batch that somebody else holds, of which a part may be left; but past one who does not end.
+      v_next := coalesce(v_ready.used, least(v_place.newest, v_ready.cut - 1), v_hint);
+      v_hint := coalesce((select r.seq - 1 from ops.ready r
+                           where r.lane_id = p_lane and r.seq > greatest(v_hint, v_next - 200) and r.seq <= v_next
+                           order by r.seq limit 1),
+                         v_next);
     end if;
-  end if;
+
+    if v_left > 0 and v_due_is_cut then
+      v_more := ops.take_due(p_lane, coalesce(v_due.run_ats[cardinality(v_due.run_ats)], v_from),
+        coalesce(v_due.job_ids[cardinality(v_due.job_ids)], case when v_goes_on then v_due_id end), v_now, v_left, p_aside);
+      v_due_is_cut := coalesce(cardinality(v_more.job_ids), 0) = v_left;
+      if v_more.job_ids is not null then
+        v_due.job_ids := v_due.job_ids || v_more.job_ids;
+        v_due.runs := v_due.runs || v_more.runs;
+        v_due.attempts := v_due.attempts || v_more.attempts;
+        v_due.run_ats := v_due.run_ats || v_more.run_ats;
+        v_due.keyed := coalesce(v_due.keyed, false) or v_more.keyed;
+        v_left := v_left - cardinality(v_more.job_ids);
+      end if;
+    end if;
+
+    -- Who finds nothing has the time to sweep: what was committed late may be all there is, and woke a worker for it.
+    exit when v_left < p_limit or v_sweep or v_rested <= 20 * v_place.sweep_took;
+    v_sweep := true;
+  end loop;
 
   if v_left = p_limit and (not v_sweep or v_place.sweep_took < interval '5 ms') then
     return;
   end if;
-  claim_id := nextval('ops.claim_id');
+  claim_id := ops.new_claim_id();
   due := v_due.job_ids;
   attempts := v_due.attempts;
   run_ats := v_due.run_ats;
+  -- What a sweep left is where the next claim starts: there may be more of it than sweeps would ever take. Without a lease no id is
+  -- drawn that bounds a hint, though batches whose jobs were all cancelled may have moved it.
+  v_hint := coalesce(v_behind, case when v_left = p_limit then least(v_hint, coalesce(v_place.newest, 0)) else v_hint end);
+  -- For what is due, only a claim that had no room for all of it goes back.
+  v_due_hint := run_ats[cardinality(run_ats)];
+  v_due_id := due[cardinality(due)];
+  if due is null or not v_due_is_cut and v_due_hint < v_place.newest_due then
+    v_due_hint := least(coalesce(v_place.newest_due, '-infinity'), v_now);
+    v_due_id := v_place.newest_due_id;
+  end if;
   if v_left < p_limit then
     v_xid := ops.grant_lease((claim_id, p_lane, p_limit - v_left, v_keyed or coalesce(v_due.keyed, false),
-      case when p_limit - v_left = 1 then coalesce(due[1], fresh[1]) end, p_worker, v_now, v_now + p_lock), v_hint > coalesce(v_place.hint, 0));
+      case when p_limit - v_left = 1 then coalesce(due[1], fresh[1]) end, p_worker, v_now, v_now + p_lock), v_hint > coalesce(v_place.newest, 0));
   end if;
-  insert into ops.claim (id, lane_id, worker_id, claimed_at, job_ids, runs, attempts, hint, due_hint, next_xid, floor, swept_at,
-                         sweep_took)
+  insert into ops.claim (id, lane_id, worker_id, claimed_at, job_ids, runs, attempts, hint, due_hint, next_xid, floor, due_id,
+                         due_xid, due_floor, swept_at, sweep_took)
   values (claim_id, p_lane, p_worker, v_now, coalesce(due || fresh, fresh), v_due.runs, attempts, v_hint,
-          greatest(run_ats[cardinality(run_ats)], v_due_hint), coalesce(v_xid, v_place.next_xid, '0'), v_floor,
+          v_due_hint,
+          coalesce(v_xid, case when v_hint > v_place.hint then v_place.newest_xid else v_place.next_xid end, '0'), v_floor,
+          v_due_id,
+          -- Drawn after the transaction began, and that was no longer ago than half of the ten seconds.
+          case when v_now < now() + interval '5 seconds' then pg_current_xact_id() end, v_due_floor,
           coalesce(v_place.swept_at, v_now), coalesce(v_place.sweep_took, interval '0'));
 end $$;
 
--- The lanes of the wanted types, most urgent first and before others those in which jobs have been set aside, with the organisations whose jobs wait aside.
+-- The lanes of the wanted types, most urgent first and before others those in which jobs have been set aside, with the
+-- organisations whose jobs wait aside. Of one priority chance decides: no type waits until the others have no jobs left.
 create function ops.lanes_of(p_types text[]) returns table (id integer, type text, priority integer, aside uuid[])
-language sql stable
+language sql volatile
 as $$
   select l.id, l.type, l.priority, (select array_agg(p.organization_id) from ops.queue_pause p
               where p.type = l.type and p.organization_id is not null and l.organization_id is null)
@@ -415,7 +501,7 @@ as $$
    where l.type = any (p_types)
      and not exists (select from ops.queue_pause p
                       where (p.type is null or p.type = l.type) and (p.organization_id is null or p.organization_id = l.organization_id))
-   order by l.priority desc, l.organization_id is null, l.id;
+   order by l.priority desc, l.organization_id is null, random();
 $$;
 
 -- One round trip. Fewer jobs than asked for do not mean that there are no more.
@@ -541,6 +627,16 @@ begin
           set_config('ops.actor', coalesce(v_actor, ''), true);
 end $$;
 
+-- A snapshot that is older than a claim does not show it: its reports would be refused, although they are in time.
+create function ops.refuse_unseen_claims(p_lease_tokens bigint[]) returns void
+language plpgsql stable
+as $$
+begin
+  if exists (select from unnest(p_lease_tokens) t (token) where not exists (select from ops.claim c where c.id = t.token)) then
+    raise exception 'this transaction cannot see a claim that it reports on' using errcode = '40001';
+  end if;
+end $$;
+
 -- Outcomes of jobs that were claimed with these tokens, in arrays of the same length. Returns those whose outcome was
 -- refused: somebody else has ended that run. The lease of the claim is what lets only one of several outcomes take effect: who
 -- reports, cancels or returns a job locks it first. A job that is released goes back in front of what was never claimed or, with
@@ -563,6 +659,9 @@ declare
 begin
   if not v_plain then
     perform ops.refuse(ops.fault_of_outcome(u.status, u.backoff)) from unnest(p_statuses, p_backoffs) u (status, backoff);
+  end if;
+  if current_setting('transaction_isolation') <> 'read committed' then
+    perform ops.refuse_unseen_claims(p_lease_tokens);
   end if;
   select array_agg(l.claim_id), bool_or(l.keyed) into v_claims, v_keyed
     from (select l.claim_id, l.keyed from ops.lease l
@@ -644,7 +743,9 @@ begin
   if p_follow_ups is not null then
     perform ops.queue_follow_ups(u.job_id, u.follow_ups)
       from unnest(v_stored.jobs, v_stored.tokens) v (job_id, token)
-      join unnest(p_job_ids, p_lease_tokens, p_follow_ups) u (job_id, token, follow_ups) on u.job_id = v.job_id and u.token = v.token
+      join (select distinct on (job_id, token) * from unnest(p_job_ids, p_lease_tokens, p_follow_ups)
+              with ordinality u (job_id, token, follow_ups, ordinal) order by job_id, token, ordinal) u
+        on u.job_id = v.job_id and u.token = v.token
      where u.follow_ups is not null;
   end if;
 end $$;
@@ -666,6 +767,7 @@ begin
   perform ops.refuse(case when p_status = 'released' then 'only complete_jobs gives a job back'
                           else ops.fault_of_outcome(p_status, p_backoff_seconds) end);
   if v_token is null then
+    perform ops.refuse_old_snapshot();
     select l.* into v_lease from ops.lease l where l.claim_id = (select n.lease_token from ops.job_now n where n.id = p_job_id) for update;
     if not found or not ops.lease_is_live(v_lease, clock_timestamp()) then
       return false;
@@ -729,6 +831,7 @@ begin
   perform ops.refuse(case
     when p_dead_after_seconds not between 1 and 3600 then 'p_dead_after_seconds must be 1 to 3600'
   end);
+  perform ops.refuse_old_snapshot();
   perform ops.register_heartbeat(p_worker_id, p_worker_type, p_hostname, p_status);
   update ops.worker set dead_after = make_interval(secs => p_dead_after_seconds)
    where id = p_worker_id and dead_after <> make_interval(secs => p_dead_after_seconds);

@@ -17,6 +17,7 @@ drop function ops.frozen_since();
 drop view ops.queue_pauses;
 drop function ops.queue_stats();
 drop view ops.queues;
+drop function ops.queue_figures();
 drop function ops.scan_jobs(text, text, timestamptz, timestamptz, uuid, integer);
 drop function ops.show_job(uuid);
 drop view ops.jobs;

@@ -82,7 +82,7 @@ begin
         cross join lateral (select d.job_id from ops.dead_letter d
                              where d.lane_id = l.id and d.organization_id = v_org and d.job_id < v_below and d.job_id >= v_from
                              order by d.job_id desc limit v_limit) d
-        join ops.job j on j.id = d.job_id
+        cross join lateral (select j.created_at from ops.job j where j.id = d.job_id offset 0) j
        where (p_type is null or l.type = p_type) and (p_from is null or j.created_at >= p_from) and (p_before is null or j.created_at < p_before)
        order by d.job_id desc limit v_limit);
     next := case when cardinality(ids) = v_limit then ids[v_limit] end;
@@ -104,7 +104,11 @@ end $$;
 
 -- The figures of a queue are sums of what was counted and of the few open claims; only what is due among the scheduled jobs
 -- is counted, up to ten thousand a lane, and the oldest of an organisation looked for among the first thousand batches.
-create view ops.queues with (security_barrier) as
+create function ops.queue_figures()
+returns table (type text, depth integer, scheduled integer, processing integer, failed integer, oldest_at timestamptz)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_bitmapscan = off set enable_mergejoin = off set jit = off
+as $$
   select l.type, sum(coalesce(t.ready, 0) + coalesce(d.due, 0))::integer as depth,
          sum(coalesce(t.scheduled, 0) - coalesce(d.due, 0))::integer as scheduled, sum(coalesce(w.jobs, 0))::integer as processing,
          sum(coalesce(t.dead, 0))::integer as failed, least(min(d.since), min(r.since)) as oldest_at
@@ -127,6 +131,7 @@ create view ops.queues with (security_barrier) as
       select count(*) as due, min(run_at) as since from (
         select s.run_at from ops.scheduled s
          where t.scheduled > 0 and s.lane_id = l.id and s.run_at <= clock_timestamp() and s.organization_id = ops.current_organization()
+           and s.run_at >= coalesce((select c.due_floor from ops.claim c where c.lane_id = l.id order by c.id desc limit 1), '-infinity')
          order by s.run_at limit 10000) s) d on true
     left join lateral (
       select (select j.run_at from ops.job j where j.id = r.job_ids[1]) as since from (
@@ -138,11 +143,15 @@ create view ops.queues with (security_barrier) as
    where t.lane_id is not null or w.lane_id is not null
    group by l.type
   having sum(coalesce(t.ready, 0) + coalesce(t.scheduled, 0) + coalesce(t.dead, 0) + coalesce(w.jobs, 0)) > 0;
+$$;
+
+create view ops.queues with (security_barrier) as select * from ops.queue_figures();
 
 -- Totals over all organisations, for metrics.
 create function ops.queue_stats()
 returns table (type text, depth integer, scheduled integer, processing integer, failed integer, oldest_age_seconds double precision)
-language sql volatile security definer set search_path = pg_catalog, pg_temp set jit = off
+language sql volatile security definer set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_bitmapscan = off set enable_mergejoin = off set jit = off
 as $$
   select l.type, sum(coalesce(t.ready, 0) + coalesce(d.due, 0))::integer, sum(coalesce(t.scheduled, 0) - coalesce(d.due, 0))::integer,
          sum(coalesce(w.jobs, 0))::integer, sum(coalesce(t.dead, 0))::integer,
@@ -154,7 +163,9 @@ as $$
     left join lateral (
       select count(*) as due, min(run_at) as since from (
         select s.run_at from ops.scheduled s
-         where t.scheduled > 0 and s.lane_id = l.id and s.run_at <= clock_timestamp() order by s.run_at limit 10000) s) d on true
+         where t.scheduled > 0 and s.lane_id = l.id and s.run_at <= clock_timestamp()
+           and s.run_at >= coalesce((select c.due_floor from ops.claim c where c.lane_id = l.id order by c.id desc limit 1), '-infinity')
+         order by s.run_at limit 10000) s) d on true
     left join lateral (
       select (select j.run_at from ops.job j where j.id = r.job_ids[1]) as since from ops.ready r
        where t.ready > 0 and r.lane_id = l.id
@@ -270,7 +281,7 @@ as $$
 declare
   v_job ops.job;
   v_last ops.outcome;
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz;
   v_was_dead boolean;
 begin
   -- Who redrives, purges or drops it, too, does it before or after this. It may have been redriven since its caller looked.
@@ -279,6 +290,8 @@ begin
   if not found then
     return false;
   end if;
+  -- Not from before the wait: sweeps may start after that by now.
+  v_now := clock_timestamp();
   select * into v_last from ops.outcome o where o.job_id = p_job_id order by o.run desc limit 1;
   if v_last.status not in ('failed', 'cancelled') or v_last.run >= 32000 then
     return false;
@@ -298,7 +311,6 @@ begin
   values (v_job.id, v_now, v_job.lane_id, v_last.run + 2, 1, v_job.unique_key is not null, v_job.organization_id);
   insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
   values (v_job.lane_id, v_job.organization_id, 0, 1, -v_was_dead::integer);
-  perform ops.wake(array[(select l.type from ops.lane l where l.id = v_job.lane_id)]);
   return true;
 end $$;
 
@@ -312,14 +324,11 @@ declare
   v_now  record;
   v_done boolean := false;
 begin
-  select n.status, n.type into v_now from ops.job_now n
+  select n.status into v_now from ops.job_now n
    where n.id = p_job_id and n.organization_id is not distinct from ops.current_organization();
   if v_now.status = 'pending' then
     update ops.scheduled s set run_at = clock_timestamp() where s.job_id = p_job_id and s.run_at > clock_timestamp();
     v_done := found;
-    if v_done then
-      perform ops.wake(array[v_now.type]);
-    end if;
   elsif v_now.status in ('failed', 'cancelled') then
     v_done := ops.redrive(p_job_id);
   end if;
@@ -344,7 +353,8 @@ begin
      order by d.job_id limit p_most for update skip locked;
 end $$;
 
--- Queues dead letters again, oldest first, and says how many. One whose unique key another job has stays dead.
+-- Queues the oldest dead letters again and says how many. One whose unique key another job has stays dead. They take their keys
+-- in the order in which a batch does.
 create function ops.redrive_jobs(p_type text, p_most integer) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -354,7 +364,10 @@ declare
   v_id    uuid;
   v_count integer := 0;
 begin
-  for v_id in select ops.dead_letters_of(p_type, p_most) loop
+  for v_id in
+    select d.id from ops.dead_letters_of(p_type, p_most) d (id)
+     order by (select j.unique_key from ops.job j where j.id = d.id), d.id
+  loop
     begin
       v_count := v_count + ops.redrive(v_id)::integer;
     exception when unique_violation then null;
@@ -364,7 +377,8 @@ begin
   return v_count;
 end $$;
 
--- Deletes dead letters with all that is known of them, oldest first, and says how many.
+-- Deletes dead letters with all that is known of them, oldest first, and says how many. Of a claim that has other unfinished jobs
+-- the outcome stays, empty: without it one more report of the job would count, and end the lease of the others.
 create function ops.purge_jobs(p_type text, p_most integer) returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -376,7 +390,10 @@ begin
   insert into ops.tally (lane_id, organization_id, ready, scheduled, dead)
   select d.lane_id, d.organization_id, 0, 0, -count(*) from ops.dead_letter d where d.job_id = any (v_ids) group by d.lane_id, d.organization_id;
   delete from ops.dead_letter d where d.job_id = any (v_ids);
-  delete from ops.outcome o where o.job_id = any (v_ids);
+  update ops.outcome o set error = null, result = null
+   where o.job_id = any (v_ids) and exists (select from ops.lease l where l.claim_id = o.claim_id);
+  delete from ops.outcome o
+   where o.job_id = any (v_ids) and not exists (select from ops.lease l where l.claim_id = o.claim_id);
   delete from ops.job j where j.id = any (v_ids);
   perform ops.audit('queue.purge', p_type, ops.audit_outcome(cardinality(v_ids)), jsonb_build_object('jobs', cardinality(v_ids)));
   return cardinality(v_ids);
@@ -451,6 +468,7 @@ declare
   v_readonly text := current_setting('dragonfly.readonly_role');
 begin
   execute format('grant select on ops.jobs, ops.queues, ops.queue_pauses, ops.workers to %I, %I', v_api, v_readonly);
+  execute format('grant execute on function ops.queue_figures() to %I, %I', v_api, v_readonly);
   execute format('grant execute on function ops.scan_jobs(text, text, timestamptz, timestamptz, uuid, integer) to %I, %I', v_api, v_readonly);
   execute format('grant execute on function ops.frozen_since() to %I, %I', v_api, v_worker);
   execute format('grant execute on function ops.cancel_job(uuid), ops.retry_job(uuid), ops.redrive_jobs(text, integer),

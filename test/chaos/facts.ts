@@ -5,6 +5,8 @@
 
 /** What was asked for. */
 export interface Plan {
+  /** Its place among the organisations of the run. */
+  readonly organization: number;
   /** Not before, in milliseconds since 1970. */
   readonly runAtMs: number;
   readonly maxAttempts: number;
@@ -14,20 +16,37 @@ export interface Plan {
   readonly dies: boolean;
 }
 
-/** Unknown: the answer to the commit was lost, so the queue decides. */
-export type Fate = 'committed' | 'rolled back' | 'unknown';
+/** Unknown: the answer to the commit was lost, so the queue decides. Follow-up: it is there if its parent was completed. */
+export type Fate = 'committed' | 'rolled back' | 'unknown' | 'follow-up';
+
+/** Milliseconds since 1970, inclusive. */
+export interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
 
 export interface Execution {
+  /** No other one has it. */
+  readonly run: string;
   readonly attempt: number;
   readonly startedMs: number;
+  /** From the question to the answer of its claim. */
+  readonly claimed: Span;
 }
 
 /** The job as its organisation sees it when all is over. */
 export interface Final {
   readonly status: string;
   readonly attempts: number;
-  /** The attempt whose result was kept. */
-  readonly resultOf: number | null;
+  /** The execution whose result was kept. */
+  readonly resultOf: string | null;
+  /** The execution that a follow-up follows. */
+  readonly follows: string | null;
+}
+
+/** A time in which no claim may find jobs of an organisation, or of any: from the answer to a pause until its end was asked for. */
+export interface Halt extends Span {
+  readonly organization: number | undefined;
 }
 
 export interface JobFacts {
@@ -36,11 +55,15 @@ export interface JobFacts {
   readonly transaction: number;
   readonly plan: Plan;
   readonly fate: Fate;
+  /** The number of the job that it follows. */
+  readonly parent: number | undefined;
   /** Whether a client asked to cancel it, and was told that it is cancelled. */
   readonly cancel: 'no' | 'asked' | 'told';
   readonly executions: readonly Execution[];
-  /** Attempts of which a worker was told that their completion took effect. */
-  readonly accepted: readonly number[];
+  /** Executions of which a worker was told that their completion took effect. */
+  readonly accepted: readonly string[];
+  /** How often the queue says that it was redriven: each time all its attempts begin anew. */
+  readonly redriven: number;
   /** One, unless something is wrong or it was not queued. */
   readonly finals: readonly Final[];
 }

@@ -63,9 +63,9 @@ export function startFleet({ directory, workerUrl, wires, ledger }: FleetOptions
   }
 
   function read(journal: Worker['journal']): void {
-    for (const { kind, n, attempt, atMs } of journal.read()) {
-      if (kind === 'began') ledger.ran(n, { attempt, startedMs: atMs });
-      else ledger.accepted(n, attempt);
+    for (const { kind, n, attempt, run, atMs, claimed } of journal.read()) {
+      if (kind === 'began') ledger.ran(n, { run, attempt, startedMs: atMs, claimed });
+      else ledger.accepted(n, run);
       lastMs = Math.max(lastMs, atMs);
       if (kind === 'accepted' && waiting.length > 0) accepted(atMs);
     }

@@ -1,22 +1,33 @@
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import type { Span } from './facts.ts';
 
 /*
  * What a worker notes outside of the queue: an append-only file of its own, in which a line is as soon as it is written
- * and stays whatever becomes of the worker. `began|accepted <number of the job> <attempt> <milliseconds since 1970>`
+ * and stays whatever becomes of the worker: `began|accepted <number of the job> <attempt> <run> <time> <claim asked> <answered>`,
+ * the times in milliseconds since 1970, those of the claim 0 for what was accepted.
  */
 export interface Entry {
   readonly kind: 'began' | 'accepted';
   readonly n: number;
   readonly attempt: number;
+  readonly run: string;
   readonly atMs: number;
+  readonly claimed: Span;
 }
 
 export function writeJournal(path: string) {
   const file = openSync(path, 'a', 0o600);
-  return (kind: Entry['kind'], jobs: readonly { n: number; attempt: number }[]): void => {
+  return (
+    kind: Entry['kind'],
+    jobs: readonly { n: number; attempt: number; run: string }[],
+    { fromMs, toMs }: Span = { fromMs: 0, toMs: 0 },
+  ): void => {
     if (jobs.length === 0) return;
     const now = Date.now();
-    writeSync(file, jobs.map(({ n, attempt }) => `${kind} ${n} ${attempt} ${now}\n`).join(''));
+    writeSync(
+      file,
+      jobs.map(({ n, attempt, run }) => `${kind} ${n} ${attempt} ${run} ${now} ${fromMs} ${toMs}\n`).join(''),
+    );
   };
 }
 
@@ -31,8 +42,16 @@ export function readJournal(path: string) {
       const lines = (rest + piece.toString('latin1')).split('\n');
       rest = lines.pop() ?? '';
       return lines.map((line): Entry => {
-        const [kind, n, attempt, atMs] = line.split(' ');
-        return { kind: kind as Entry['kind'], n: Number(n), attempt: Number(attempt), atMs: Number(atMs) };
+        const [kind, n, attempt, run = '', ...times] = line.split(' ');
+        const [atMs = 0, fromMs = 0, toMs = 0] = times.map(Number);
+        return {
+          kind: kind as Entry['kind'],
+          n: Number(n),
+          attempt: Number(attempt),
+          run,
+          atMs,
+          claimed: { fromMs, toMs },
+        };
       });
     },
     close(): void {

@@ -4,7 +4,7 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 interface Entry extends Mutable<JobFacts> {
   readonly executions: Execution[];
-  readonly accepted: number[];
+  readonly accepted: string[];
   readonly finals: Final[];
 }
 
@@ -25,17 +25,19 @@ export function createLedger() {
     /** How many of those neither ran nor were cancelled yet, about. */
     backlog: (): number => queued - begun,
     newTransaction: (): number => (transactions += 1),
-    /** A job that is about to be queued. @returns its number */
-    plan(plan: Plan, transaction: number): number {
+    /** A job that is about to be queued, or shall be by the completion of its parent. @returns its number */
+    plan(plan: Plan, transaction: number, parent?: number): number {
       const n = entries.length;
       entries.push({
         n,
         transaction,
         plan,
-        fate: 'unknown',
+        fate: parent === undefined ? 'unknown' : 'follow-up',
+        parent,
         cancel: 'no',
         executions: [],
         accepted: [],
+        redriven: 0,
         finals: [],
       });
       return n;
@@ -52,10 +54,13 @@ export function createLedger() {
     ran(n: number, execution: Execution): void {
       const entry = entries[n];
       if (!entry) strangers.push(`job ${n} ran`);
-      else if (entry.executions.push(execution) === 1) begun += 1;
+      else if (entry.executions.push(execution) === 1 && entry.fate !== 'follow-up') begun += 1;
     },
-    accepted(n: number, attempt: number): void {
-      entries[n]?.accepted.push(attempt);
+    accepted(n: number, run: string): void {
+      entries[n]?.accepted.push(run);
+    },
+    redriven(n: number, times: number): void {
+      of(n).redriven = times;
     },
     found(id: string, n: number | null, final: Final): void {
       const entry = entries[n ?? -1];

@@ -1,12 +1,14 @@
 import type { Client } from 'pg';
 import { pause } from '#src/adapters/inbound/worker/pause.ts';
 import type { Ledger } from './ledger.ts';
-import { DEFAULT_MAX_ATTEMPTS, type NewJob, cancelJob, queueJob, queueJobs } from './queue.ts';
+import { DEFAULT_MAX_ATTEMPTS, MANY_ATTEMPTS, type NewJob, cancelJob, queueJob, queueJobs } from './queue.ts';
 import type { Random } from './random.ts';
 import { connect, drop, isFault } from './server.ts';
 
 export interface Production {
+  /** Acts for the organisation of this place. */
   readonly url: string;
+  readonly organization: number;
   readonly ledger: Ledger;
   /** To be committed by all producers together. */
   readonly jobs: number;
@@ -21,8 +23,6 @@ export interface Production {
 }
 
 const MAX_BATCH = 600;
-/** Attempts that a job may lose to the faults before it becomes a dead letter without being meant to. */
-const MANY_ATTEMPTS = 30;
 
 /** One client that queues until enough is committed, with a new session whenever its old one broke. */
 export async function produce(production: Production, random: Random): Promise<void> {
@@ -60,7 +60,7 @@ async function queueSingly(client: Client, production: Production, random: Rando
   const { ledger } = production;
   const count = random.between(1, 10);
   for (let left = count; left > 0; left -= 1) {
-    const { n, job } = newJob(ledger, random, ledger.newTransaction(), DEFAULT_MAX_ATTEMPTS);
+    const { n, job } = newJob(production, random, ledger.newTransaction(), DEFAULT_MAX_ATTEMPTS);
     const { id } = await queueJob(client, job);
     ledger.decide([n], 'committed');
     production.count('jobs queued singly');
@@ -76,7 +76,7 @@ async function queueTogether(client: Client, production: Production, random: Ran
   let total = 0;
   const batch = async (): Promise<{ n: number; id: string }[]> => {
     const made = Array.from({ length: random.between(1, MAX_BATCH) }, () =>
-      newJob(ledger, random, transaction),
+      newJob(production, random, transaction),
     );
     total += made.length;
     // Until it is said that they are committed, they are not.
@@ -125,7 +125,7 @@ async function queueTogether(client: Client, production: Production, random: Ran
 
 /** @param maxAttempts of every job of this kind; otherwise some have few */
 function newJob(
-  ledger: Ledger,
+  { ledger, organization }: Production,
   random: Random,
   transaction: number,
   maxAttempts?: number,
@@ -134,12 +134,20 @@ function newJob(
   const failing = random.chance(0.02);
   const hopeless = random.chance(0.004);
   const plan = {
+    organization,
     runAtMs: Date.now() + (delayed ? random.between(100, 8000) : 0),
     maxAttempts: maxAttempts ?? (hopeless ? random.between(1, 3) : MANY_ATTEMPTS),
     failures: hopeless ? MANY_ATTEMPTS : failing ? random.between(1, 2) : 0,
     dies: random.chance(0.002),
   };
   const n = ledger.plan(plan, transaction);
+  const followUp = random.chance(0.005)
+    ? ledger.plan(
+        { organization, runAtMs: 0, maxAttempts: MANY_ATTEMPTS, failures: 0, dies: false },
+        ledger.newTransaction(),
+        n,
+      )
+    : undefined;
   return {
     n,
     job: {
@@ -148,6 +156,7 @@ function newJob(
         ms: random.chance(0.001) ? random.between(20, 1500) : 0,
         failures: plan.failures,
         dies: plan.dies,
+        ...(followUp !== undefined && { followUp }),
       },
       priority: random.chance(0.2) ? random.between(-100, 100) : 0,
       run_at: new Date(plan.runAtMs).toISOString(),

@@ -11,6 +11,10 @@ export interface Payload {
   readonly ms: number;
   readonly failures: Plan['failures'];
   readonly dies: Plan['dies'];
+  /** The number of the job that its completion queues. */
+  readonly followUp?: number;
+  /** The execution that queued it. */
+  readonly follows?: string;
 }
 
 export interface NewJob {
@@ -29,6 +33,8 @@ export interface Queued {
 
 /** What `ops.queue_job` gives a job that says nothing of its attempts. */
 export const DEFAULT_MAX_ATTEMPTS = 5;
+/** Attempts that a job may lose to the faults before it becomes a dead letter without being meant to. */
+export const MANY_ATTEMPTS = 30;
 
 export async function queueJobs(client: Client, jobs: readonly NewJob[]): Promise<Queued[]> {
   const { rows } = await client.query<Queued>({
@@ -54,6 +60,33 @@ export async function cancelJob(client: Client, id: string): Promise<boolean> {
   return rows[0]?.status === 'cancelled';
 }
 
+export async function pauseQueue(client: Client): Promise<void> {
+  await client.query('select ops.pause_queue($1)', [TYPE]);
+}
+
+export async function resumeQueue(client: Client): Promise<void> {
+  await client.query('select ops.resume_queue($1)', [TYPE]);
+}
+
+/** @param client of the schema's owner */
+export async function freezeQueues(client: Client): Promise<void> {
+  await client.query('select ops.freeze_queues()');
+}
+
+/** @param client of the schema's owner */
+export async function unfreezeQueues(client: Client): Promise<void> {
+  await client.query('select ops.unfreeze_queues()');
+}
+
+/** Queues up to so many dead letters again. @returns how many */
+export async function redriveJobs(client: Client, most: number): Promise<number> {
+  const { rows } = await client.query<{ jobs: number }>('select ops.redrive_jobs($1, $2) as jobs', [
+    TYPE,
+    most,
+  ]);
+  return rows[0]?.jobs ?? 0;
+}
+
 export async function unfinishedJobs(client: Client): Promise<number> {
   const { rows } = await client.query<{ count: number }>(
     'select coalesce(sum(depth + scheduled + processing), 0)::integer as count from ops.queues',
@@ -66,15 +99,25 @@ interface FinalRow extends Final {
   readonly n: number | null;
 }
 
-/** Every job that there is, in pieces. */
+/** Every job of the organisation that there is, in pieces. */
 export async function* finalJobs(client: Client): AsyncGenerator<FinalRow> {
   await client.query('begin isolation level repeatable read');
   await client.query(`declare final no scroll cursor for
-    select id, (payload ->> 'n')::integer as n, status, attempts, (result ->> 'attempt')::integer as "resultOf" from ops.jobs`);
+    select id, (payload ->> 'n')::integer as n, status, attempts, result ->> 'run' as "resultOf",
+           payload ->> 'follows' as follows from ops.jobs`);
   for (;;) {
     const { rows } = await client.query<FinalRow>('fetch 20000 from final');
     if (rows.length === 0) break;
     yield* rows;
   }
   await client.query('commit');
+}
+
+/** How often which jobs were redriven. @param client of a superuser */
+export async function redrivenJobs(client: Client): Promise<{ n: number; times: number }[]> {
+  const { rows } = await client.query<{ n: number; times: number }>(`
+    select (j.payload ->> 'n')::integer as n, o.times
+      from (select job_id, count(*)::integer as times from ops.outcome where status = 'redriven' group by job_id) o
+      join ops.job j on j.id = o.job_id`);
+  return rows;
 }

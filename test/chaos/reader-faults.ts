@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pause } from '#src/adapters/inbound/worker/pause.ts';
 import { libpqEnvironment } from '#test/support/postgres-programs.ts';
@@ -6,8 +7,12 @@ import { escapeIdentifier } from 'pg';
 import type { Fault } from './faults.ts';
 import { type ChaosServer, withClient } from './server.ts';
 
-/** Who reads for long, and so keeps what others want to clean up or lock. */
-export const readerFaults = (server: ChaosServer, dump: string | undefined): Fault[] => [
+/**
+ * Who reads for long, and so keeps what others want to clean up or lock.
+ *
+ * @param programs the folder of a pg_dump, if there is one
+ */
+export const readerFaults = (server: ChaosServer, programs: string | undefined): Fault[] => [
   {
     name: 'long reader (REPEATABLE READ, with a transaction id)',
     rest: [3, 10],
@@ -19,7 +24,7 @@ export const readerFaults = (server: ChaosServer, dump: string | undefined): Fau
       });
     },
   },
-  dump === undefined
+  programs === undefined
     ? {
         name: 'what pg_dump does: ACCESS SHARE on all tables, COPY each',
         rest: [8, 16],
@@ -28,14 +33,18 @@ export const readerFaults = (server: ChaosServer, dump: string | undefined): Fau
     : {
         name: 'pg_dump',
         rest: [8, 16],
-        strike: async () => await runDump(dump, server.urls.admin),
+        strike: async () => await runDump(join(programs, 'pg_dump'), server.urls.admin),
       },
 ];
 
 async function runDump(program: string, url: string): Promise<void> {
-  await promisify(execFile)(program, ['--schema=ops', '--format=custom', '--file=/dev/null'], {
-    env: libpqEnvironment(url),
-  });
+  await promisify(execFile)(
+    program,
+    ['--schema=ops', '--format=custom', '--compress=none', '--no-sync', '--file=/dev/null'],
+    {
+      env: libpqEnvironment(url),
+    },
+  );
 }
 
 async function readAsDump(adminUrl: string): Promise<void> {

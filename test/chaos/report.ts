@@ -6,11 +6,13 @@ const EXAMPLES = 5;
 export function report(options: Options, result: Result): boolean {
   const { ledger, found, besides, struck, done, logged, recoveriesMs, chaosMs, drainMs } = result;
   const statuses = { completed: 0, failed: 0, cancelled: 0, other: 0 };
-  const all = { committed: 0, 'rolled back': 0, unknown: 0, 'unknown, committed': 0 };
-  let [executions, again] = [0, 0];
-  for (const { fate, finals, executions: runs } of ledger.entries) {
+  const all = { committed: 0, 'rolled back': 0, unknown: 0, 'follow-up': 0 };
+  const there = { ...all };
+  let [executions, again, redriven] = [0, 0, 0];
+  for (const { fate, finals, executions: runs, redriven: times } of ledger.entries) {
     all[fate] += 1;
-    if (fate === 'unknown' && finals.length > 0) all['unknown, committed'] += 1;
+    if (finals.length > 0) there[fate] += 1;
+    redriven += times;
     executions += runs.length;
     again += Math.max(runs.length - 1, 0);
     for (const { status } of finals) statuses[status in statuses ? (status as 'failed') : 'other'] += 1;
@@ -19,13 +21,16 @@ export function report(options: Options, result: Result): boolean {
 
   section(`Chaos of ${result.server}, seed ${options.seed}`, [
     ['jobs committed', all.committed],
-    ['  of them and of the unknown: completed', statuses.completed],
+    ['  of them, of the unknown and of follow-ups: completed', statuses.completed],
     ['  failed (dead letters)', statuses.failed],
     ['  cancelled', statuses.cancelled],
     ['  neither', statuses.other],
     ['jobs rolled back, or not queued because of their key', all['rolled back']],
     ['jobs whose commit was not answered', all.unknown],
-    ['  of them in the queue', all['unknown, committed']],
+    ['  of them in the queue', there.unknown],
+    ['follow-ups planned', all['follow-up']],
+    ['  queued, because their parent was completed', there['follow-up']],
+    ['dead letters queued again', redriven],
     ['executions', executions],
     ['  beyond the first of a job', again],
     ['time with faults', seconds(chaosMs)],

@@ -4,13 +4,15 @@ import { temporaryDirectory } from '#dev/servers/state-directory.ts';
 import { type TcpProxy, tcpProxy } from '#test/support/tcp-proxy.ts';
 import { startFaults } from './faults.ts';
 import { type Fleet, startFleet } from './fleet.ts';
+import type { Halt, Span } from './facts.ts';
 import { type Ledger, createLedger } from './ledger.ts';
-import { type Production, produce, startCancelling } from './producer.ts';
-import { finalJobs, unfinishedJobs } from './queue.ts';
+import { type Redrives, operatorFaults } from './operator-faults.ts';
+import { produce, startCancelling } from './producer.ts';
+import { finalJobs, redrivenJobs, unfinishedJobs } from './queue.ts';
 import { randomOf } from './random.ts';
 import { findDump } from '#test/support/postgres-programs.ts';
 import { readerFaults } from './reader-faults.ts';
-import { type ChaosServer, startServer, withClient } from './server.ts';
+import { type ChaosServer, ORGANIZATIONS, actingFor, startServer, withClient } from './server.ts';
 import { serverFaults } from './server-faults.ts';
 import { type Found, findViolations } from './violations.ts';
 import { workerFaults } from './worker-faults.ts';
@@ -30,7 +32,7 @@ export interface Result {
   readonly directory: string;
   readonly ledger: Ledger;
   readonly found: Found;
-  /** What else must not be: jobs that nobody queued, workers that ended by themselves. */
+  /** What else must not be: jobs that nobody queued or redrove, workers that ended by themselves. */
   readonly besides: readonly string[];
   readonly struck: ReadonlyMap<string, number>;
   readonly done: ReadonlyMap<string, number>;
@@ -82,16 +84,20 @@ async function run(options: Options, onStop: (stop: () => Promise<void>) => void
   const ledger = createLedger();
   const fleet = startFleet({ directory, workerUrl: server.urls.worker, wires: wires.slice(1), ledger });
   const recoveriesMs: number[] = [];
-  const dump = findDump(Number(/PostgreSQL (\d+)/.exec(server.description)?.[1]));
+  const crashes: Span[] = [];
+  const halts: Halt[] = [];
+  const redrives: Redrives = { told: 0, unanswered: 0 };
+  const programs = await findDump(Number(/PostgreSQL (\d+)/.exec(server.description)?.[1]) * 10_000);
 
   const startedAt = performance.now();
   const faults = startFaults(
     [
       ...workerFaults(fleet, wires),
-      ...serverFaults(server, (upMs) => {
+      ...serverFaults(server, crashes, (upMs) => {
         fleet.onAccepted(upMs, (atMs) => recoveriesMs.push(atMs - upMs));
       }),
-      ...readerFaults(server, dump),
+      ...readerFaults(server, programs),
+      ...operatorFaults(server, halts, redrives),
     ],
     seed,
   );
@@ -107,15 +113,26 @@ async function run(options: Options, onStop: (stop: () => Promise<void>) => void
   await drained(server, fleet);
   const drainMs = performance.now() - startedAt - chaosMs;
   await fleet.stop('SIGTERM');
-  await withClient(server.urls.api, async (client) => {
-    for await (const { id, n, ...final } of finalJobs(client)) ledger.found(id, n, final);
-  });
+  for (const organization of ORGANIZATIONS.keys()) {
+    await withClient(actingFor(organization, server.urls.api), async (client) => {
+      for await (const { id, n, ...final } of finalJobs(client)) ledger.found(id, n, final);
+    });
+  }
+  const redriven = await withClient(server.urls.admin, redrivenJobs);
+  for (const { n, times } of redriven) ledger.redriven(n, times);
   return {
     server: server.description,
     directory,
     ledger,
-    found: findViolations(ledger.entries),
-    besides: [...fleet.died, ...ledger.strangers.map((what) => `${what}, but nobody queued it`)],
+    found: findViolations(ledger.entries, { crashes, halts }),
+    besides: [
+      ...fleet.died,
+      ...ledger.strangers.map((what) => `${what}, but nobody queued it`),
+      ...unaskedRedrives(
+        redriven.reduce((sum, { times }) => sum + times, 0),
+        redrives,
+      ),
+    ],
     struck: faults.counts,
     done,
     logged: fleet.logged(),
@@ -132,23 +149,34 @@ async function queueAll(
 ): Promise<ReadonlyMap<string, number>> {
   const done = new Map<string, number>();
   const count = (what: string): void => void done.set(what, (done.get(what) ?? 0) + 1);
-  const cancelling = startCancelling(url, ledger, count);
-  const production: Production = {
-    url,
-    ledger,
-    jobs,
-    maxBacklog: MAX_BACKLOG,
-    perSecond: rate / producers,
-    count,
-    cancel: cancelling.cancel,
-  };
-  const producing = Array.from(
-    { length: producers },
-    async (_, index) => await produce(production, randomOf(seed, `producer ${index}`)),
-  );
+  const clients = ORGANIZATIONS.map((_, organization) => {
+    const acting = actingFor(organization, url);
+    return { organization, url: acting, cancelling: startCancelling(acting, ledger, count) };
+  });
+  const producing = Array.from({ length: producers }, async (_, index) => {
+    const client = clients[index % clients.length];
+    if (!client) throw new RangeError('There is no organisation.');
+    const production = {
+      url: client.url,
+      organization: client.organization,
+      ledger,
+      jobs,
+      maxBacklog: MAX_BACKLOG,
+      perSecond: rate / producers,
+      count,
+      cancel: client.cancelling.cancel,
+    };
+    await produce(production, randomOf(seed, `producer ${index}`));
+  });
   await Promise.all(producing);
-  await cancelling.stop();
+  for (const { cancelling } of clients) await cancelling.stop();
   return done;
+}
+
+/** The queue must have redriven as many as clients were told of, and of those without an answer perhaps as many as were asked for. */
+function unaskedRedrives(found: number, { told, unanswered }: Redrives): string[] {
+  if (told <= found && found <= told + unanswered) return [];
+  return [`${found} jobs were redriven, but clients were told of ${told} and know nothing of ${unanswered}`];
 }
 
 /** Fulfils when nothing is left to do, or nothing is done any more. */
@@ -156,8 +184,12 @@ async function drained({ urls }: ChaosServer, fleet: Fleet): Promise<void> {
   const startedMs = Date.now();
   while (Date.now() - Math.max(fleet.lastMs(), startedMs) < STUCK_AFTER_MS) {
     // PostgreSQL may still recover from the last fault.
-    const left = await withClient(urls.api, unfinishedJobs).catch(() => undefined);
-    if (left === 0) return;
+    const left = await Promise.all(
+      ORGANIZATIONS.map(
+        async (_, organization) => await withClient(actingFor(organization, urls.api), unfinishedJobs),
+      ),
+    ).catch(() => undefined);
+    if (left?.every((jobs) => jobs === 0)) return;
     await pause(500, new AbortController().signal);
   }
 }

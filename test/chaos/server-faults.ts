@@ -1,16 +1,23 @@
 import { pause } from '#src/adapters/inbound/worker/pause.ts';
 import { type Client, DatabaseError } from 'pg';
+import type { Span } from './facts.ts';
 import type { Fault } from './faults.ts';
 import type { Random } from './random.ts';
 import { type ChaosServer, connect, drop, withClient } from './server.ts';
 
-/** What happens to PostgreSQL and to its sessions. */
-export const serverFaults = (server: ChaosServer, onUp: (upMs: number) => void): Fault[] => [
+/** After a backend was killed, at most. */
+const RECOVERED_AFTER_MS = 5000;
+
+/** What happens to PostgreSQL and to its sessions. When it crashes, `crashes` gets it. */
+export const serverFaults = (server: ChaosServer, crashes: Span[], onUp: (upMs: number) => void): Fault[] => [
   {
     name: 'PostgreSQL ended at once and started again',
     rest: [20, 40],
     async strike() {
-      onUp(await server.restart());
+      const fromMs = Date.now();
+      const toMs = await server.restart();
+      crashes.push({ fromMs, toMs });
+      onUp(toMs);
     },
   },
   {
@@ -18,7 +25,9 @@ export const serverFaults = (server: ChaosServer, onUp: (upMs: number) => void):
     rest: [30, 60],
     async strike(random) {
       await withClient(server.urls.admin, async (admin) => {
+        const fromMs = Date.now();
         process.kill(random.pick(await backends(admin)), 'SIGKILL');
+        crashes.push({ fromMs, toMs: fromMs + RECOVERED_AFTER_MS });
       });
     },
   },

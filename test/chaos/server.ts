@@ -13,7 +13,7 @@ const DATABASE = 'chaos';
 
 export interface ChaosServer {
   readonly description: string;
-  /** Each to the migrated database; `admin` is the superuser. Whoever has the role api acts for one organisation. */
+  /** Each to the migrated database; `admin` is the superuser. */
   readonly urls: Readonly<Record<(typeof ROLES)[number] | 'admin', string>>;
   /** Ends it as a lost machine would, and starts it again. @returns when it was up again */
   restart(): Promise<number>;
@@ -66,12 +66,10 @@ async function createDatabase(adminUrl: string, maxConnections: number): Promise
   };
   const admin = new URL(adminUrl);
   admin.pathname = DATABASE;
-  const client = as(api);
-  client.searchParams.set('options', `-c ops.organization_id=${randomUUID()}`);
   const urls = {
     admin: admin.href,
     owner: as(owner).href,
-    api: client.href,
+    api: as(api).href,
     worker: as(worker).href,
     readonly: as(readonly).href,
   };
@@ -84,6 +82,16 @@ async function createDatabase(adminUrl: string, maxConnections: number): Promise
     await session.query(`alter system set max_connections = ${maxConnections}`);
   });
   return urls;
+}
+
+/** Those for whom clients act, each known by its place. */
+export const ORGANIZATIONS: readonly string[] = [randomUUID(), randomUUID()];
+
+/** The URL of a client that acts for this organisation. */
+export function actingFor(organization: number, url: string): string {
+  const acting = new URL(url);
+  acting.searchParams.set('options', `-c ops.organization_id=${ORGANIZATIONS[organization]}`);
+  return acting.href;
 }
 
 interface Role {

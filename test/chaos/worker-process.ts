@@ -5,11 +5,14 @@
 import { randomUUID } from 'node:crypto';
 import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createWorker } from '#src/adapters/inbound/worker/worker.ts';
-import { createPool } from '#src/adapters/outbound/postgres/pool.ts';
+import { createPool, query } from '#src/adapters/outbound/postgres/pool.ts';
 import { postgresQueueEvents } from '#src/adapters/outbound/postgres/queue-events.ts';
+import { createWaker } from '#src/adapters/outbound/postgres/wake.ts';
 import { postgresWorkerQueue } from '#src/adapters/outbound/postgres/worker-queue.ts';
+import { completed } from '#src/application/jobs/completed.ts';
 import { defineJob } from '#src/application/jobs/define-job.ts';
 import { registryOf } from '#src/application/jobs/registry.ts';
 import { noTracing } from '#src/application/tracing.ts';
@@ -18,8 +21,9 @@ import { PermanentFailure } from '#src/domain/jobs/failure.ts';
 import { destination, pino } from 'pino';
 import { Registry } from 'prom-client';
 import { z } from 'zod';
+import type { Span } from './facts.ts';
 import { writeJournal } from './journal.ts';
-import { TYPE } from './queue.ts';
+import { MANY_ATTEMPTS, TYPE } from './queue.ts';
 import { ABORT_AFTER_MS, DEAD_AFTER_MS } from './timing.ts';
 
 const [, , url = '', journalFile = '', logFile = ''] = process.argv;
@@ -27,19 +31,33 @@ const STATEMENT_TIMEOUT_MS = 2000;
 const CONNECTIONS = 4;
 
 const note = writeJournal(journalFile);
+/** When the jobs that this worker has were claimed. */
+const claims = new Map<string, Span>();
+let runs = 0;
 
 const chaosRun = defineJob({
   type: TYPE,
   description: 'For the chaos run.',
-  payload: z.object({ n: z.int(), ms: z.int(), failures: z.int(), dies: z.boolean() }),
+  payload: z.object({
+    n: z.int(),
+    ms: z.int(),
+    failures: z.int(),
+    dies: z.boolean(),
+    followUp: z.int().optional(),
+    follows: z.string().optional(),
+  }),
   retry: { maxAttempts: 5, initialDelaySeconds: 0.2, factor: 2, maxDelaySeconds: 1 },
   timeoutSeconds: 60,
-  async handler({ n, ms, failures, dies }, { attempt, signal }) {
-    note('began', [{ n, attempt }]);
+  async handler({ n, ms, failures, dies, followUp }, { jobId, attempt, signal }) {
+    const run = `${basename(journalFile)}:${(runs += 1)}`;
+    note('began', [{ n, attempt, run }], claims.get(jobId));
     if (ms > 0) await sleep(ms, undefined, { signal });
     if (dies) throw new PermanentFailure('It dies, as planned.');
     if (attempt <= failures) throw new Error('It fails, as planned.');
-    return { n, attempt };
+    const result = { n, attempt, run };
+    if (followUp === undefined) return result;
+    const payload = { n: followUp, ms: 0, failures: 0, dies: false, follows: run };
+    return completed(result, [{ type: TYPE, payload, maxAttempts: MANY_ATTEMPTS }]);
   },
 });
 
@@ -52,16 +70,23 @@ const pool = createPool({
   onIdleError: () => {},
 });
 const id = `worker-${randomUUID()}`;
-const queue = postgresWorkerQueue(pool, { id, hostname: hostname(), deadAfterMs: DEAD_AFTER_MS });
+const { wake } = createWaker({ send: async (statement) => await query(pool, statement), onError: () => {} });
+const queue = postgresWorkerQueue(pool, { id, hostname: hostname(), deadAfterMs: DEAD_AFTER_MS }, wake);
 
-/** Notes the completions that took effect. */
+/** Notes the completions that took effect, and when a job was claimed. */
 const noting: WorkerQueue = {
   ...queue,
+  async claim(types, limit) {
+    const fromMs = Date.now();
+    const jobs = await queue.claim(types, limit);
+    for (const job of jobs) claims.set(job.id, { fromMs, toMs: Date.now() });
+    return jobs;
+  },
   async complete(reports) {
     const refused = await queue.complete(reports);
     const completed = reports.flatMap(({ job, outcome }) =>
       outcome.status === 'completed' && !refused.has(job.leaseToken)
-        ? [outcome.result as { n: number; attempt: number }]
+        ? [outcome.result as { n: number; attempt: number; run: string }]
         : [],
     );
     note('accepted', completed);

@@ -10,7 +10,7 @@
  *   claimer   place   ops.place_of: the newest claims and the xmin of one snapshot
  *             take    the select … for update skip locked of ops.take_ready: its snapshot, then its locks
  *             floor   what a sweep in ops.claim_lane does after that
- *             note    nextval('ops.claim_id'); ops.grant_lease, whose subtransaction draws an xid if the hint has moved; then the
+ *             note    ops.new_claim_id(); ops.grant_lease, whose subtransaction draws an xid if the hint has moved; then the
  *                     insert into ops.claim with that xid, or with the one that bounded the hint before
  *             end     commit, or roll back: the claimer died
  *
@@ -21,11 +21,13 @@
  *   XMAX_OF_ENDED   next_xid is the xmax of a snapshot, whatever has ended
  *   XMAX_FIRST      next_xid is newer than every xid there is, but taken with the place, before the jobs
  *   OWN_XID         next_xid is the claimer's own xid
+ *   OLD_XID         a hint moves with the next_xid of the one before
  *   FLOOR_IS_HINT   the floor moves to the hint, safe or not
  *   NO_RECHECK      a row is taken as the snapshot showed it, though another claim has deleted it since
  *
  * Left out, as they only keep the floor lower or a row where it is: that place_of looks at sixteen claims, that an older
- * statement of a claimer's transaction gave it its xid, cut batches, and jobs that are set aside.
+ * statement of a claimer's transaction gave it its xid, cut batches, and jobs that are set aside. So are the bits of chance at
+ * the end of a claim's id, which change nothing in the order of ids, and what is scheduled, of which the floor is for speed only.
  */
 #ifndef PRODUCERS
 #define PRODUCERS 2
@@ -79,15 +81,18 @@ inline place() {
   d_step {
     xmin = 1;
     do :: xmin <= ended && !(running & bit(xmin)) -> xmin++ :: else -> break od;
-    my_hint = 0; my_floor = 0; my_next = 0; safe = 0;
+    my_hint = 0; my_floor = 0; my_next = 0; safe = 0; newest = 0; newest_next = 0;
     n = new_claim;
     do
     :: n > 1 ->
        n--;
        if
        :: shown & bit(n) ->
-          if :: found -> skip :: else -> my_floor = floor[n]; found = true fi;
-          my_hint = hint[n]; my_next = next_xid[n];
+          if
+          :: found -> if :: hint[n] < my_hint -> my_hint = hint[n] :: else fi
+          :: else -> my_floor = floor[n]; my_hint = hint[n]; newest = hint[n]; newest_next = next_xid[n]; found = true
+          fi;
+          my_next = next_xid[n];
           if :: next_xid[n] <= xmin -> safe = my_hint; break :: else fi
        :: else
        fi
@@ -139,6 +144,34 @@ inline move_floor() {
   }
 }
 
+/* The hint moves with what was taken; a claim that took nothing notes how far the last one was. */
+inline get_on() {
+  d_step {
+#ifdef OLD_XID
+    if :: used -> my_hint = used :: else fi
+#else
+    if
+    :: mine && used ->
+       my_hint = used;
+       if :: used > newest -> moved = true :: else -> my_next = newest_next fi
+    :: else -> my_hint = newest; my_next = newest_next
+    fi
+#endif
+  }
+}
+
+/* A sweep that had no room for more goes back to what it left. */
+inline go_back(from) {
+  d_step {
+    n = from;
+    do
+    :: n < my_hint && !(stored & ~gone & ~mine & bit(n + 1)) -> n++
+    :: else -> break
+    od;
+    my_hint = n; n = 0
+  }
+}
+
 inline note() {
   d_step { id = new_claim; new_claim++ }
   d_step {
@@ -181,10 +214,10 @@ inline roll_back() {
 }
 
 inline forget() {
-  d_step { mine = 0; my_hint = 0; my_floor = 0; my_next = 0; safe = 0; used = 0; id = 0; most = 0; swept = false; moved = false }
+  d_step { mine = 0; my_hint = 0; my_floor = 0; my_next = 0; safe = 0; used = 0; newest = 0; newest_next = 0; id = 0; most = 0; swept = false; moved = false }
 }
 
-#define variables byte xid, xmin, my_hint, my_floor, my_next, safe, seen, mine, used, most, id, n; bool found, swept, moved
+#define variables byte xid, xmin, my_hint, my_floor, my_next, safe, newest, newest_next, seen, mine, used, most, id, n; bool found, swept, moved
 
 proctype claimer(byte number) {
   variables;
@@ -203,11 +236,14 @@ proctype claimer(byte number) {
        if :: my_floor < my_hint -> swept = true :: skip fi /* it is time for a sweep, or not */
      }
      if
-     :: swept -> take(my_floor, my_hint); move_floor()
+     :: swept ->
+        take(my_floor, my_hint);
+        if :: most == 0 -> go_back(my_floor) :: else fi;
+        move_floor()
      :: else
      fi;
      if
-     :: most > 0 -> take(my_hint, PRODUCERS); if :: used -> my_hint = used; moved = true :: else fi
+     :: most > 0 -> take(my_hint, PRODUCERS); get_on()
      :: else
      fi;
      if

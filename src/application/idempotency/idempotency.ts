@@ -28,8 +28,8 @@ export function makeIdempotency(store: IdempotencyStore) {
     },
 
     /**
-     * A success is kept with its effect. A refusal is kept too, and its effect is none; a fault of ours is as if nothing had been
-     * asked. Nothing may be answered before this fulfils.
+     * A success is kept with its effect. A refusal is kept with what it recorded (DATA-7): what a use case took back is rolled
+     * back already. A fault of ours is as if nothing had been asked. Nothing may be answered before this fulfils.
      *
      * @param mayKeep false for an answer that must not be stored: then it is only kept that the request was done
      * @throws DomainError `database_unavailable`
@@ -40,7 +40,6 @@ export function makeIdempotency(store: IdempotencyStore) {
         return;
       }
       try {
-        if (answer.status >= 400) await execution.undo();
         await execution.commit(mayKeep && fits(answer) ? answer : undefined);
       } catch (error) {
         await execution.rollBack();

@@ -19,8 +19,6 @@ export interface Answer {
 /** What is done of a request, in a transaction that has its key until it ends. */
 export interface Execution {
   readonly transaction: OpenTransaction;
-  /** Takes back what was done so far, and keeps the key. @throws DomainError `database_unavailable` */
-  undo(): Promise<void>;
   /**
    * Commits what was done together with its answer, if that may be kept.
    *

@@ -1,5 +1,6 @@
 import { DomainError } from '#src/domain/errors.ts';
 import type { JobDefinition } from './define-job.ts';
+import { smokeEcho } from './smoke.echo.ts';
 import { webhookDeliver } from './webhook.deliver.ts';
 
 export type JobRegistry = ReadonlyMap<string, JobDefinition>;
@@ -9,7 +10,7 @@ export function registryOf(definitions: readonly JobDefinition[]): JobRegistry {
 }
 
 /** Every job type there is: a new one is a file beside this one and a line here. */
-export const jobRegistry: JobRegistry = registryOf([webhookDeliver]);
+export const jobRegistry: JobRegistry = registryOf([webhookDeliver, smokeEcho]);
 
 /** @throws DomainError `job_type_unknown` */
 export function definitionOf(registry: JobRegistry, type: string, pointer: string): JobDefinition {

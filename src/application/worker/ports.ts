@@ -48,14 +48,18 @@ export interface QueuePause {
   readonly organizationId: string | undefined;
 }
 
-/** Lost messages are allowed, and so are late ones: each only says sooner what a look, a beat or a report would say. */
+/**
+ * Lost messages are allowed, and so are late ones: each only says sooner what a look, a beat or a report would say. And none is
+ * believed: whoever may connect to the database can send one, under any name.
+ */
 export interface QueueEventHandlers {
   /** A look into the queue is worth while. @param type of what was queued, undefined when it may be any */
   readonly onReady: (type?: string) => void;
-  /** The attempt on this lease was cancelled. */
+  /** A beat may find that the attempt on this lease was cancelled. */
   readonly onCancelled: (leaseToken: string) => void;
   readonly onPaused: (pause: QueuePause) => void;
-  readonly onCommand: (command: WorkerCommand) => void;
+  /** A beat may bring another command. */
+  readonly onCommand: () => void;
 }
 
 export interface QueueEvents {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Claim, ORGANIZATION, connectQueue, newType, newWorker, only } from './queue.ts';
 
 const queue = await connectQueue();
-const { api, worker, queueJob, queueJobs, job, claim, report } = queue;
+const { api, owner, worker, queueJob, queueJobs, job, claim, report } = queue;
 
 const claimCanonical = async (types: unknown, minutes: unknown, workerId: unknown) =>
   await worker<Claim>`select * from ops.claim_pending_job(${types}, ${minutes}, ${workerId})`;
@@ -76,6 +76,25 @@ describe('what is claimed first', () => {
     expect(await claim([slow, urgent])).toMatchObject([{ job_type: urgent }]);
   });
 
+  it('[Q-5] of one job at a time: what is due and what was never claimed by turns', async () => {
+    const type = newType();
+    await queueJobs([
+      ...Array.from({ length: 4 }, () => ({ type, run_at: '2099-01-01Z', payload: 'due' })),
+      { type, payload: 'new' },
+    ]);
+    await owner`update ops.scheduled set run_at = now() where lane_id = ops.lane_of(${type}, 0, null)`;
+    const claims = [await claim(type), await claim(type)].flat();
+    expect(claims.map(({ payload }) => payload)).toEqual(['due', 'new']);
+  });
+
+  it('[Q-5] none of several types waits until the others have no jobs left', async () => {
+    const types = [newType(), newType()];
+    for (const type of types) await queueJobs(Array.from({ length: 40 }, () => ({ type })));
+    const claims: Claim[] = [];
+    for (let n = 0; n < 40; n += 1) claims.push(...(await claim(types)));
+    expect(new Set(claims.map(({ job_type }) => job_type))).toEqual(new Set(types));
+  });
+
   it('[Q-5] no job before its run_at', async () => {
     const type = newType();
     await queueJob({ type, priority: 100, run_at: new Date(Date.now() + 300).toISOString() });
@@ -84,7 +103,7 @@ describe('what is claimed first', () => {
   });
 });
 
-describe('ops.claim_jobs', () => {
+describe('[DATA-6] ops.claim_jobs', () => {
   it('claims at most the limit, each time with another token', async () => {
     const type = newType();
     await queueJobs(Array.from({ length: 5 }, () => ({ type })));
@@ -123,6 +142,22 @@ describe('ops.claim_jobs', () => {
     await Promise.all([1, 1, 3, 3, 7, 60, 60, 110].map(take));
     expect(taken.toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
   });
+
+  it.for([100, 7])(
+    '[Q-5] finds at once what another claim left of a batch that a claim of %i passed by',
+    async (limit) => {
+      const type = newType();
+      const jobs = await queueJobs(Array.from({ length: 150 }, () => ({ type })));
+      const session = await queue.session('worker');
+      await session.sql`begin`;
+      const first = await claim(type, { limit: 7 }, session.sql);
+      const others = await claim(type, { limit });
+      await session.sql`commit`;
+      const rest = await claim(type, { limit: 200 });
+      expect([first, others, rest].map(({ length }) => length)).toEqual([7, limit, 143 - limit]);
+      expect(new Set([...first, ...others, ...rest].map(({ job_id }) => job_id)).size).toBe(jobs.length);
+    },
+  );
 
   it('takes nothing when its transaction is rolled back, not even an attempt', async () => {
     const type = newType();
@@ -168,6 +203,25 @@ describe('[Q-5] a paused queue', () => {
     expect(await claim(type), 'resumed by somebody else').toEqual([]);
     await resume(type);
     expect(await claim(type)).toMatchObject([{ job_id: mine }]);
+  });
+
+  it('[Q-8] leaves nothing of what it holds back in the way of others', async () => {
+    const type = newType();
+    for (let n = 0; n < 10; n += 1)
+      await Promise.all(Array.from({ length: 50 }, async () => await queueJob({ type })));
+    await queueJob({ type }, { organization_id: randomUUID() });
+    await pause(type);
+    expect(await claim(type)).toHaveLength(1);
+    const inTheWay = async () => {
+      await claim(type);
+      return only(
+        await owner`select count(*)::integer as jobs from ops.ready r join ops.lane l on l.id = r.lane_id
+                     where l.type = ${type} and l.organization_id is null`,
+      );
+    };
+    await expect.poll(inTheWay, { timeout: 5000 }).toEqual({ jobs: 0 });
+    await resume(type);
+    expect(await claim(type, { limit: 1000 })).toHaveLength(500);
   });
 
   it('holds for every organisation when it was paused without one', async () => {

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type Claim, complete as completeJobs, connectQueue, newWorker, only } from './queue.ts';
+import { type Claim, complete as completeJobs, connectQueue, newType, newWorker, only } from './queue.ts';
 
-const { worker, as, queueJob, job, claim, claimed, report } = await connectQueue();
+const { owner, worker, as, queueJob, job, claim, claimed, report, updateStatus } = await connectQueue();
 
 const leaseOf = ({ job_id, lease_token }: Claim) => ({ job_id, lease_token });
 
 const complete = async (outcomes: Parameters<typeof completeJobs>[0]) => await completeJobs(outcomes, worker);
 
-describe('ops.complete_jobs', () => {
+describe('[DATA-6] ops.complete_jobs', () => {
   it('reports many outcomes and says which took effect', async () => {
     const [done, retried, lost] = [await claimed(), await claimed(), await claimed()];
     await report(lost, { status: 'failed' });
@@ -82,4 +82,33 @@ describe('ops.complete_jobs', () => {
   it('reports nothing from an empty array', async () => {
     expect(await complete([])).toEqual([]);
   });
+});
+
+/** Of the claim, above the bits of chance. */
+const numberOf = ({ lease_token }: Claim): bigint => BigInt(lease_token) >> 20n;
+
+/** Undoes the claim of a job that was ready, as a crash of the server does before it is on the disk. */
+async function undo(claim: Claim): Promise<void> {
+  const { job_id: id, lease_token: token } = claim;
+  await owner`delete from ops.lease where claim_id = ${token}`;
+  await owner`delete from ops.claim where id = ${token}`;
+  await owner`insert into ops.ready (lane_id, seq, keyed, organization_id, job_ids)
+              select lane_id, seq, false, organization_id, array[id] from ops.job where id = ${id}`;
+  await owner`insert into ops.tally select lane_id, organization_id, 1, 0, 0 from ops.job where id = ${id}`;
+  await owner`select setval('ops.claim_id', ${numberOf(claim)}, false)`;
+}
+
+it('[Q-4] a report on a claim that a crash undid is refused, although the next claim of the job has its number', async () => {
+  const type = newType();
+  const id = await queueJob({ type });
+  const undone = only(await claim(type));
+  await undo(undone);
+  const next = only(await claim(type));
+  expect(next).toMatchObject({ job_id: id, attempts: 1 });
+  expect(numberOf(next)).toBe(numberOf(undone));
+
+  expect(await report(undone, { status: 'completed' })).toBe(false);
+  expect(await updateStatus(id, 'completed', { token: undone.lease_token })).toBe(false);
+  expect(await job(id)).toMatchObject({ status: 'processing' });
+  expect(await report(next, { status: 'completed' })).toBe(true);
 });

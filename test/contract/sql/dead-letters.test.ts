@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { connectQueue, newType, only } from './queue.ts';
 
 const queue = await connectQueue();
-const { api, queueJob, job, claim, claimed, report } = queue;
+const { admin, api, queueJob, queueJobs, job, claim, claimed, report } = queue;
 
 const redrive = async (type: string, most = 1000, settings = {}): Promise<unknown> =>
   only(await api(settings)`select ops.redrive_jobs(${type}, ${most}) as jobs`)['jobs'];
@@ -72,6 +72,20 @@ describe('[Q-5] ops.purge_jobs', () => {
     expect(figures).toEqual({ depth: 1, failed: 1 });
     expect(await purge(type, 10, { organization_id: randomUUID() })).toBe(0);
   });
+});
+
+it('[Q-3] [Q-4] a purged job that is reported once more takes nothing from the others of its claim', async () => {
+  const type = newType();
+  await queueJobs([{ type, max_attempts: 1 }, { type }]);
+  const [purged, other] = await claim(type, { limit: 2 });
+  if (!purged || !other) throw new Error('Two jobs were queued.');
+  const failure = { status: 'failed', error: 'broken' };
+  expect(await report(purged, failure)).toBe(true);
+  expect(await purge(type)).toBe(1);
+  expect(await report(purged, failure)).toBe(false);
+  expect(await report(other, { status: 'completed' })).toBe(true);
+  const left = await admin`select error, result from ops.outcome where job_id = ${purged.job_id}`;
+  expect(left, 'of what is known of it').toEqual([{ error: null, result: null }]);
 });
 
 it.for([

@@ -181,6 +181,42 @@ describe('ops.queue_jobs', () => {
     await expect(api()`select ops.queue_jobs(${jobs})`).rejects.toMatchObject({ code: '22023' });
   });
 
+  it.for([
+    ['[]', 'options must be an object'],
+    ['"abc"', 'options must be an object'],
+    ['{"timeout": 5}', 'not timeout'],
+    ['{"timeout_seconds": "abc"}', 'options.timeout_seconds must be a number, 0.1 to 86400'],
+    ['{"timeout_seconds": "5"}', 'options.timeout_seconds must be a number'],
+    ['{"timeout_seconds": null}', 'options.timeout_seconds must be a number'],
+    ['{"timeout_seconds": 0}', 'options.timeout_seconds must be a number'],
+    ['{"timeout_seconds": 86401}', 'options.timeout_seconds must be a number'],
+    ['{"initial_delay_seconds": -1}', 'options.initial_delay_seconds must be a number, 0 to 86400'],
+    ['{"initial_delay_seconds": 86401}', 'options.initial_delay_seconds must be a number'],
+    ['{"factor": 0.5}', 'options.factor must be a number, 1 to 10'],
+    ['{"factor": 11, "timeout_seconds": 5}', 'options.factor must be a number'],
+    ['{"max_delay_seconds": -1}', 'options.max_delay_seconds must be a number, 0 to 604800'],
+    ['{"max_delay_seconds": [5]}', 'options.max_delay_seconds must be a number'],
+  ] as const)(
+    '[SEC-13] refuses the options %s with 22023, as ops.queue_one_job does',
+    async ([options, fault]) => {
+      const refusal = { code: '22023', message: expect.stringContaining(fault) };
+      const jobs = `[{"type": "test", "payload": 1, "options": ${options}}]`;
+      await expect(api()`select ops.queue_jobs(${jobs})`).rejects.toMatchObject(refusal);
+      const one = api()`select ops.queue_one_job('test', '1', null, null, null, null, ${options})`;
+      await expect(one).rejects.toMatchObject(refusal);
+    },
+  );
+
+  it.for([
+    '{}',
+    '{"timeout_seconds": 0.1, "initial_delay_seconds": 0, "factor": 1, "max_delay_seconds": 0}',
+    '{"timeout_seconds": 86400, "initial_delay_seconds": 86400, "factor": 10, "max_delay_seconds": 604800}',
+  ])('takes the options %s, and gives them to the worker', async (options) => {
+    const type = newType();
+    await api()`select ops.queue_jobs(${`[{"type": "${type}", "payload": 1, "options": ${options}}]`})`;
+    expect(await claim(type)).toMatchObject([{ options: JSON.parse(options) as unknown }]);
+  });
+
   it('queues nothing from an empty array', async () => {
     expect(await queueJobs([])).toEqual([]);
   });

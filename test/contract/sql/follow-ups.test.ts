@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { ORGANIZATION, connectQueue, newType, only } from './queue.ts';
+import { ORGANIZATION, complete, connectQueue, newType, only } from './queue.ts';
 
-const { api, as, job, queueJob, claim, claimed, report } = await connectQueue();
+const { api, as, worker, job, queueJob, claim, claimed, report } = await connectQueue();
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 
 it('[Q-3] [Q-7] jobs that follow a job are queued with its outcome, for its organisation and in its trace', async () => {
@@ -31,6 +31,18 @@ it('[Q-4] an outcome that is refused queues nothing', async () => {
   const next = newType();
   expect(await report(mine, { status: 'completed', follow_ups: [{ type: next }] })).toBe(false);
   expect(await claim(next)).toEqual([]);
+});
+
+it('[Q-4] of two outcomes of one attempt only the first one queues its jobs', async () => {
+  const mine = await claimed();
+  const next = newType();
+  const completing = (payload: number) => ({
+    ...mine,
+    status: 'completed',
+    follow_ups: [{ type: next, payload }],
+  });
+  await complete([completing(1), completing(2)], worker);
+  expect(await claim(next, { limit: 10 })).toMatchObject([{ payload: 1 }]);
 });
 
 it('a faulty one takes the whole report back', async () => {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { DatabaseError } from 'pg';
 import { describe, expect, it } from 'vitest';
 import type { DatabaseRole } from '../../support/cluster.ts';
@@ -6,8 +7,8 @@ import { connectRoles } from './roles.ts';
 const { urls, owner, session } = await connectRoles();
 
 const SHARED = ['current_actor', 'current_organization', 'current_trace', 'schema_version'];
-const READ = ['scan_audit', 'scan_jobs'];
-const ENQUEUE = ['frozen_since', 'queue_job', 'queue_job_idempotent', 'queue_jobs'];
+const READ = ['queue_figures', 'scan_audit', 'scan_jobs'];
+const ENQUEUE = ['frozen_since', 'queue_job', 'queue_job_idempotent', 'queue_jobs', 'wake'];
 const CLIENT = [
   'authenticate_api_key',
   'begin_idempotent',
@@ -27,20 +28,32 @@ const CLIENT = [
 ];
 const CLAIM = ['claim_jobs', 'claim_pending_job'];
 const REPORT = ['complete_jobs', 'reap_stuck_jobs', 'update_job_status'];
-const LIVENESS = ['maintain', 'queue_stats', 'register_heartbeat', 'set_idle', 'worker_beat'];
+const LIVENESS = ['maintain', 'prune', 'queue_stats', 'register_heartbeat', 'set_idle', 'worker_beat'];
 const SEAL = ['audit_unsealed_age', 'seal_audit_log'];
+const DIRECT_DDL = 'ddl_log.unacknowledged';
 const READ_VIEWS = ['ops.audit', 'ops.jobs', 'ops.queue_pauses', 'ops.queues', 'ops.workers'];
 const VIEWS = [...READ_VIEWS, 'ops.api_keys', 'ops.organizations'].toSorted();
 
-/** Every role but the owner, with all that it may do. */
+/** Every role but the owner, with all that it may do. PostgreSQL lets everybody use `public`, where nothing is granted. */
 const granted = [
-  { role: 'api', functions: [...SHARED, ...READ, ...ENQUEUE, ...CLIENT, ...SEAL], views: VIEWS },
+  {
+    role: 'api',
+    functions: [...SHARED, ...READ, ...ENQUEUE, ...CLIENT, ...SEAL],
+    views: VIEWS,
+    schemas: ['ops', 'public'],
+  },
   {
     role: 'worker',
     functions: [...SHARED, ...ENQUEUE, ...CLAIM, ...REPORT, ...LIVENESS, ...SEAL],
-    views: [],
+    views: [DIRECT_DDL],
+    schemas: ['ddl_log', 'ops', 'public'],
   },
-  { role: 'readonly', functions: [...SHARED, ...READ], views: READ_VIEWS },
+  {
+    role: 'readonly',
+    functions: [...SHARED, ...READ],
+    views: [DIRECT_DDL, ...READ_VIEWS],
+    schemas: ['ddl_log', 'ops', 'public'],
+  },
 ] as const;
 
 const nameOf = (role: keyof typeof urls): string => new URL(urls[role]).username;
@@ -49,6 +62,12 @@ const relations = await owner<{ name: string; kind: string }>`
   select format('%I.%I', n.nspname, c.relname) as name, c.relkind as kind
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
    where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f')`;
+
+/** From the catalogue, so that a new schema is among them by itself. */
+const schemas = (
+  await owner<{ name: string }>`
+    select quote_ident(nspname) as name from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema' order by nspname`
+).map(({ name }) => name);
 
 /** The statements that did not end with "permission denied". */
 async function allowed(role: DatabaseRole, statements: readonly string[]): Promise<string[]> {
@@ -61,7 +80,19 @@ async function allowed(role: DatabaseRole, statements: readonly string[]): Promi
   return notRefused;
 }
 
-describe.for(granted)('[SEC-12] the role $role', ({ role, functions, views }) => {
+it('[SEC-12] these are all schemas', () => {
+  expect(schemas).toEqual(['ddl_log', 'migration', 'ops', 'public']);
+});
+
+describe.for(granted)('[SEC-12] the role $role', ({ role, functions, views, schemas: used }) => {
+  it('uses its schemas and creates in none', async () => {
+    const rows = await owner<{ name: string; used: boolean; creates: boolean }>`
+      select name, has_schema_privilege(${nameOf(role)}, name, 'usage') as used,
+             has_schema_privilege(${nameOf(role)}, name, 'create') as creates from unnest(${schemas}::text[]) name`;
+    expect(rows.filter((row) => row.used).map(({ name }) => name)).toEqual(used);
+    expect(rows.filter(({ creates }) => creates)).toEqual([]);
+  });
+
   it('executes its functions and no other', async () => {
     const rows = await owner<{ name: string }>`
       select p.proname as name from pg_proc p join pg_namespace n on n.oid = p.pronamespace
@@ -97,18 +128,35 @@ describe.for(granted)('[SEC-12] the role $role', ({ role, functions, views }) =>
   });
 
   it('creates nothing', async () => {
+    const places = [...schemas, 'pg_catalog', 'pg_temp'];
     const statements = [
-      'create table public.mine (id integer)',
-      'create table ops.mine (id integer)',
+      ...places.flatMap((place) => [
+        `create table ${place}.mine (id integer)`,
+        `create view ${place}.mine as select 1`,
+        `create sequence ${place}.mine`,
+        `create type ${place}.mine as enum ()`,
+        `create domain ${place}.mine as integer`,
+        `create function ${place}.mine() returns integer language sql return 1`,
+      ]),
       'create temp table mine (id integer)',
-      'create view public.mine as select 1',
-      'create function public.mine() returns integer language sql return 1',
-      'create function ops.mine() returns integer language sql return 1',
       'create schema mine',
+      'create database mine',
+      'create extension hstore',
+      'create event trigger mine on ddl_command_end execute function ddl_log.record()',
       'create role mine',
+      'select lo_creat(-1)',
+      'select lo_create(0)',
+      `select lo_from_bytea(0, '')`,
     ];
     expect(await allowed(role, statements)).toEqual([]);
   });
+});
+
+it('[DATA-6] every function that a role executes has its signature in a test', async () => {
+  const text = await readFile(new URL('signatures.test.ts', import.meta.url), 'utf8');
+  const named = new Set([...text.matchAll(/\bname: '(\w+)'/g)].map(([, name]) => name));
+  const missing = granted.flatMap(({ functions }) => functions).filter((name) => !named.has(name));
+  expect(missing).toEqual([]);
 });
 
 it('[SEC-12] no role of the service is a superuser, passes row security, makes roles or databases, or is a member of another', async () => {

@@ -3,7 +3,7 @@ import { type Claim, DEAD_AFTER_SECONDS, connectQueue, newWorker, untilDead } fr
 
 const { api, worker, beat, claim, claimedByBeating, report } = await connectQueue();
 
-describe('ops.register_heartbeat', () => {
+describe('[DATA-6] ops.register_heartbeat', () => {
   it('returns the worker id and is repeatable, from many connections at once', async () => {
     const id = newWorker();
     const beats = Array.from(
@@ -46,7 +46,7 @@ async function claimedLongAgo(leases: (mine: Claim) => Claim[] | null) {
   return mine;
 }
 
-describe('ops.worker_beat', () => {
+describe('[DATA-6] ops.worker_beat', () => {
   it.for([0, 0.5, 3601, 'NaN', 'Infinity'])('refuses %j seconds of silence with 22023', async (seconds) => {
     const work = worker`select ops.worker_beat(${newWorker()}, 'test', null, 'running', ${seconds}, null, null)`;
     await expect(work).rejects.toMatchObject({ code: '22023' });

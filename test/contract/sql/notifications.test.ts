@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
-import { EXPIRED, ORGANIZATION, begin, connectQueue, newType, newWorker, only } from './queue.ts';
+import { EXPIRED, ORGANIZATION, connectQueue, newType, newWorker, only } from './queue.ts';
 
 const queue = await connectQueue();
 const { api, worker, queueJob, queueJobs, claim, claimed, report } = queue;
@@ -39,43 +39,47 @@ async function heardOf(act: () => Promise<unknown>): Promise<string[]> {
   return await heardSoFar();
 }
 
-describe('an idle worker is woken', () => {
-  it('once by a batch of jobs that can run now', async () => {
-    expect(await heardOf(async () => await queueJobs([{ type: TYPE }, { type: TYPE }]))).toEqual([READY]);
-  });
-
-  it('by one job, whichever function queues it', async () => {
-    const one = async () => await api()`select ops.queue_one_job(${TYPE}, '1', null, null, null, null, null)`;
-    expect(await heardOf(one)).toEqual([READY]);
-    expect(await heardOf(async () => await api()`select ops.queue_job(${TYPE}, '1')`)).toEqual([READY]);
+/*
+ * A transaction that notifies has a lock of the whole server until its commit is on the disk, so that commits wait for each
+ * other. Whoever is not heard of took none.
+ */
+describe('an idle worker hears nothing of a transaction', () => {
+  it('that queues jobs, by whichever function, also as an outcome', async () => {
     const elements = JSON.stringify([{ type: TYPE, payload: 1 }]);
-    const ofCallers = async () => await api()`select ops.queue_jobs_of_callers(${elements})`;
-    expect(await heardOf(ofCallers)).toEqual([READY]);
-  });
-
-  it('not by a job of another type, a scheduled one, one that was there already, or one that was rolled back', async () => {
-    await queueJob({ type: TYPE, unique_key: 'k' });
-    expect(await heardOf(async () => await queueJob({ type: newType() }))).toEqual([]);
-    expect(await heardOf(async () => await queueJob({ type: TYPE, run_at: '2099-01-01Z' }))).toEqual([]);
-    expect(await heardOf(async () => await queueJob({ type: TYPE, unique_key: 'k' }))).toEqual([]);
-    const session = await queue.session('api');
-    const rolledBack = async () => {
-      await begin(session);
-      await queueJobs([{ type: TYPE }], {}, session.sql);
-      await session.sql`rollback`;
+    const work = async () => {
+      await queueJobs([{ type: TYPE }, { type: TYPE }]);
+      await api()`select ops.queue_jobs_of_callers(${elements})`;
+      await api()`select ops.queue_one_job(${TYPE}, '1', null, null, null, null, null)`;
+      await api()`select ops.queue_job(${TYPE}, '1')`;
+      await api()`select ops.queue_job_idempotent(${TYPE}, '1', 'k')`;
+      await report(await claimed(), { status: 'completed', follow_ups: [{ type: TYPE }] });
     };
-    expect(await heardOf(rolledBack)).toEqual([]);
+    expect(await heardOf(work)).toEqual([]);
   });
 
-  it('by a job that was given back, retried by a client, or lost by its worker', async () => {
+  it('that has a job run again: given back, retried or redriven by a client, lost by its worker', async () => {
     await claim(TYPE, { limit: 1000 });
-    const [given, failed] = [await claimed({ type: TYPE }), await claimed({ type: TYPE })];
-    expect(await heardOf(async () => await report(given, { status: 'released' }))).toEqual([READY]);
-    await report(failed, { status: 'failed' });
-    expect(await heardOf(async () => await api()`select ops.retry_job(${failed.job_id})`)).toEqual([READY]);
-    await claim(TYPE, { limit: 1000 });
-    await claimed({ type: TYPE }, EXPIRED);
-    expect(await heardOf(async () => await worker`select ops.reap_stuck_jobs()`)).toEqual([READY]);
+    const work = async () => {
+      await report(await claimed({ type: TYPE }), { status: 'released' });
+      const failed = only(await claim(TYPE));
+      await report(failed, { status: 'failed' });
+      await api()`select ops.retry_job(${failed.job_id})`;
+      await report(only(await claim(TYPE)), { status: 'failed' });
+      expect(await api()`select ops.redrive_jobs(${TYPE}, 10) as n`).toEqual([{ n: 1 }]);
+      await claim(TYPE, EXPIRED);
+      await worker`select ops.reap_stuck_jobs()`;
+    };
+    expect(await heardOf(work)).toEqual([]);
+  });
+});
+
+const wake = async (types: readonly string[], sql = api()) => await sql`select ops.wake(${types})`;
+
+describe('an idle worker is woken', () => {
+  it('once by whoever says that there are jobs of its type, and not by jobs of others', async () => {
+    expect(await heardOf(async () => await wake([newType(), TYPE, TYPE]))).toEqual([READY]);
+    expect(await heardOf(async () => await wake([TYPE], worker))).toEqual([READY]);
+    expect(await heardOf(async () => await wake([newType()]))).toEqual([]);
   });
 
   it('by a queue that is resumed, and by all queues that are unfrozen', async () => {
@@ -87,9 +91,21 @@ describe('an idle worker is woken', () => {
 
 it('a busy worker is not woken: it looks again by itself', async () => {
   await setIdle(false);
-  expect(await heardOf(async () => await queueJob({ type: TYPE }))).toEqual([]);
+  expect(await heardOf(async () => await wake([TYPE]))).toEqual([]);
   await setIdle(true);
-  expect(await heardOf(async () => await queueJob({ type: TYPE }))).toEqual([READY]);
+  expect(await heardOf(async () => await wake([TYPE]))).toEqual([READY]);
+});
+
+it('who wakes keeps no lock that an idle worker would wait for', async () => {
+  await setIdle(false);
+  const session = await queue.session('api');
+  await session.sql`begin`;
+  await wake([TYPE], session.sql);
+  const held =
+    await queue.admin`select from pg_locks where locktype = 'advisory' and classid = 5526 and pid = ${session.pid}`;
+  expect(held).toEqual([]);
+  await setIdle(true);
+  await session.sql`rollback`;
 });
 
 it('workers hear of a pause, a freeze and a command', async () => {

@@ -48,6 +48,29 @@ describe('the figures of the queues', () => {
     ]);
   });
 
+  it('and a page of each kind read as little behind a deep backlog that nobody has analysed', async () => {
+    const READS = [
+      'select * from ops.queues',
+      ...['pending', 'processing', 'completed', 'failed', 'cancelled'].map(
+        (status) => `select * from ops.scan_jobs(null, '${status}', null, null, null, 20)`,
+      ),
+    ];
+    const read = async () => await Promise.all(READS.map(async (text) => await pagesOf('api', text)));
+    await Promise.all(
+      Array.from({ length: 20 }, async () => await report(await claimed(), { status: 'failed' })),
+    );
+    const type = newType();
+    const deepen = async (jobs: number) =>
+      await queueJobs(Array.from({ length: jobs }, () => ({ type, priority: 3 })));
+    await deepen(3000);
+    const before = await read();
+    for (let more = 0; more < 10; more += 1) await deepen(3000);
+    const after = await read();
+    expect(after.map((pages, index) => pages / (before[index] ?? 0))).toEqual(
+      READS.map(() => expect.closeTo(1, 0)),
+    );
+  });
+
   it('read no finished job', async () => {
     const [queues = 0, stats = 0] = await finish();
     const [queuesLater, statsLater] = await finish();

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { expect, it } from 'vitest';
-import { ORGANIZATION, connectQueue, newType, newWorker, only } from './queue.ts';
+import { describe, expect, it } from 'vitest';
+import { ORGANIZATION, begin, connectQueue, newType, newWorker, only } from './queue.ts';
 
 const queue = await connectQueue();
 const { api, owner, worker, queueJob, claim, claimed, report } = queue;
@@ -18,6 +18,20 @@ async function oldJob(type: string): Promise<string> {
       returning id`,
   );
   return id;
+}
+
+/** Dead letters that were queued ten days ago, as many as no step moves. */
+async function oldDeadLetters(type: string, count: number): Promise<unknown> {
+  return await owner`
+    with old as (
+      insert into ops.job (id, created_at, run_at, lane_id, max_attempts, organization_id, trace_id, payload)
+      select overlay(ops.uuid_at(at)::text placing right(gen_random_uuid()::text, 12) from 25)::uuid, at, at,
+             ops.lane_of(${type}, 0, null), 5, ${ORGANIZATION}, gen_random_uuid(), '1'
+        from generate_series(1, ${count}::integer), (select now() - ${DAYS_AGO} * interval '1 day' as at) then_
+      returning id, lane_id, created_at),
+    died as (
+      insert into ops.outcome (job_id, run, attempt, status, at) select id, 1, 5, 'failed', created_at from old)
+    insert into ops.dead_letter select id, lane_id, ${ORGANIZATION}, created_at from old`;
 }
 
 const finish = async (id: string, daysAgo: number): Promise<unknown> =>
@@ -99,4 +113,89 @@ it('[API-5] deletes idempotency keys whose 24 hours are over, a thousand a step'
 
 it('[SEC-13] refuses to keep for less than an hour with 22023', async () => {
   await expect(worker`select ops.maintain('59 minutes')`).rejects.toMatchObject({ code: '22023' });
+});
+
+it('[DATA-7] keeps a job that was redriven, and failed, while its day was looked through', async () => {
+  const { job_type: type } = await claimed();
+  const day = only(
+    await owner<{
+      day: string;
+    }>`select ((now() at time zone 'UTC')::date - ${DAYS_AGO}::integer)::text as day`,
+  ).day;
+  await owner`select ops.make_day(${day}::date)`;
+  const dead = await oldJob(type);
+  await finish(dead, DAYS_AGO);
+  await owner`insert into ops.dead_letter values (${dead}, ops.lane_of(${type}, 0, null), ${ORGANIZATION}, now())`;
+  await owner`select ops.drop_day(${day}::date, now() - interval '7 days', 10)`;
+  expect(await isThere(dead)).toBe(true);
+});
+
+describe('[DATA-7] a day of which more is unfinished than a step may move', () => {
+  const MOST = 5000;
+
+  it('loses its finished jobs, whoever reads, and goes when few enough are left', async () => {
+    const { job_type: type } = await claimed();
+    const day = only(
+      await owner<{
+        day: string;
+      }>`select to_char((now() at time zone 'UTC')::date - ${DAYS_AGO}::integer, 'YYYYMMDD') as day`,
+    ).day;
+    await owner`select ops.make_day(to_date(${day}, 'YYYYMMDD'))`;
+    await oldDeadLetters(type, MOST + 1);
+    const old = [await oldJob(type), await oldJob(type), await oldJob(type)];
+    const fresh = await oldJob(type);
+    for (const id of old) await finish(id, DAYS_AGO);
+    await finish(fresh, 1);
+
+    const reader = await queue.session('admin');
+    await reader.run('begin');
+    await reader.run('select count(*) from ops.job');
+    expect(await maintain()).toEqual([expect.stringMatching(`^\\d old outcomes of job_${day} deleted$`)]);
+    await reader.run('rollback');
+    expect(await Promise.all(old.map(isThere))).toEqual([false, false, false]);
+    expect(await isThere(fresh)).toBe(true);
+    expect(await maintain(), 'with nothing left to delete').toEqual([]);
+
+    await api()`select ops.purge_jobs(${type}, 2)`;
+    expect(await maintain()).toEqual([`job_${day} dropped`]);
+    expect(await owner`select count(*)::integer as n from ops.job_rest`).toEqual([{ n: MOST }]);
+    expect(await isThere(fresh)).toBe(true);
+  });
+
+  it('loses them step by step, but for one that is redriven meanwhile', async () => {
+    const { job_type: type } = await claimed();
+    const jobs = [await oldJob(type), await oldJob(type), await oldJob(type), await oldJob(type)];
+    for (const id of jobs) await finish(id, DAYS_AGO);
+    const cancelled = only(jobs.slice(0, 1));
+    await owner`update ops.outcome set status = 'cancelled' where job_id = ${cancelled}`;
+    const client = await queue.session('api');
+    await begin(client);
+    await client.sql`select ops.retry_job(${cancelled})`;
+    const step = async (): Promise<unknown> =>
+      only(await owner`select ops.delete_finished('rest', now() - interval '7 days', 2) as deleted`)[
+        'deleted'
+      ];
+    expect([await step(), await step(), await step()]).toEqual([2, 1, 0]);
+    await client.sql`commit`;
+    expect(await step()).toBe(0);
+    expect(await claim(type)).toMatchObject([{ job_id: cancelled }]);
+  });
+});
+
+it('[Q-4] keeps a finished job while others of its claim run: one more report of it takes nothing from them', async () => {
+  const { job_type: type } = await claimed();
+  const ids = [await oldJob(type), await oldJob(type)];
+  for (const id of ids) await wait(id, type);
+  const [done, running] = await claim(type, { limit: 2 });
+  if (!done || !running) throw new Error('Two jobs were waiting.');
+  expect(await report(done, { status: 'completed' })).toBe(true);
+  await owner`update ops.outcome set at = at - interval '8 days' where job_id = ${done.job_id}`;
+  const deleteFinished = async () =>
+    await owner`select ops.delete_finished('rest', now() - interval '7 days', 1000)`;
+  await deleteFinished();
+  expect(await isThere(done.job_id)).toBe(true);
+  expect(await report(done, { status: 'completed' })).toBe(false);
+  expect(await report(running, { status: 'completed' })).toBe(true);
+  await deleteFinished();
+  expect([await isThere(done.job_id), await isThere(running.job_id)]).toEqual([false, true]);
 });

@@ -1,9 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { only } from './queue.ts';
-import { connectRoles } from './roles.ts';
+import { type Role, connectRoles } from './roles.ts';
 
-const { owner, admin, api, as, session } = await connectRoles();
+const { urls, owner, admin, api, as, session } = await connectRoles();
 
 const NAMES = ['acme', 'stranger'] as const;
 const hashes = { acme: randomBytes(32), stranger: randomBytes(32) };
@@ -16,8 +16,8 @@ for (const name of NAMES) {
 const found = async (hash: Buffer) =>
   await api<{ organization_id: string }>`select * from ops.authenticate_api_key(${hash})`;
 
-const countIn = async (view: string, organization: string): Promise<number> => {
-  const { sql, run } = await session('api');
+const countIn = async (role: Role, view: string, organization: string): Promise<number> => {
+  const { sql, run } = await session(role);
   await sql`select set_config('ops.organization_id', ${organization}, false)`;
   return ((await run(`select from ${view}`)) as { rowCount: number }).rowCount;
 };
@@ -113,15 +113,45 @@ describe('[SEC-11] what one knows is enough for one row in one statement', () =>
   });
 });
 
-describe('[SEC-11] the views of ops show', async () => {
+describe('[SEC-11] the views that a role may read show', async () => {
   await as('api', { organization_id: ids['stranger'] ?? '', trace_id: 'a'.repeat(32) })`
     select ops.queue_job('row-security', '{}'), ops.pause_queue('row-security')`;
-  const views = await owner<{ name: string }>`
-    select format('%I.%I', table_schema, table_name) as name from information_schema.views
-     where table_schema = 'ops' and table_name not in ('workers', 'job_now')`;
-  it.for(views)('nothing of $name without an organisation or to another one', async ({ name }) => {
-    expect(await countIn(name, ids['stranger'] ?? '')).toBeGreaterThan(0);
-    expect(await countIn(name, '')).toBe(0);
-    expect(await countIn(name, randomUUID())).toBe(0);
+  /** Of no organisation: who works, and what was done to the schema (docs/decisions/0017). */
+  const COMMON = new Set(['ops.workers', 'ddl_log.unacknowledged']);
+  const roles = ['api', 'worker', 'readonly'] as const;
+  const readable = await owner<{ role: (typeof roles)[number]; view: string }>`
+    select r.role, format('%I.%I', n.nspname, c.relname) as view
+      from unnest(${roles}::text[], ${roles.map((role) => new URL(urls[role]).username)}::text[]) r (role, name)
+      cross join pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind in ('v', 'm')
+       and has_any_column_privilege(r.name, c.oid, 'select') order by 1, 2`;
+  const filtered = readable.filter(({ view }) => !COMMON.has(view));
+
+  it('rows of an organisation to api and readonly', () => {
+    expect(new Set(filtered.map(({ role }) => role))).toEqual(new Set(['api', 'readonly']));
+    expect(filtered.length).toBeGreaterThan(8);
+  });
+
+  it.for(filtered)(
+    '$role nothing of $view without an organisation or to another one',
+    async ({ role, view }) => {
+      expect(await countIn(role, view, ids['stranger'] ?? '')).toBeGreaterThan(0);
+      expect(await countIn(role, view, '')).toBe(0);
+      expect(await countIn(role, view, randomUUID())).toBe(0);
+    },
+  );
+
+  it('everybody which workers there are, and nothing of a machine, a job or an organisation', async () => {
+    const columns = await owner<{ name: string }>`
+      select attname as name from pg_attribute where attrelid = 'ops.workers'::regclass and attnum > 0 order by attnum`;
+    expect(columns.map(({ name }) => name)).toEqual([
+      'id',
+      'type',
+      'status',
+      'command',
+      'started_at',
+      'last_seen_at',
+      'alive',
+    ]);
   });
 });

@@ -3,13 +3,15 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import { Client, Pool } from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
-  inKyselyTransaction,
-  inPgTransaction,
   queueInTransaction,
+  wakeWorkers,
+  withKysely,
+  withPg,
 } from '#src/adapters/outbound/postgres/enqueue.ts';
 import { registryOf } from '#src/application/jobs/registry.ts';
 import type { DomainError } from '#src/domain/errors.ts';
 import { testDatabase } from '../../support/database.ts';
+import { idleWorker } from '../../support/idle-worker.ts';
 import { job } from '../../support/worker.ts';
 
 const database = await testDatabase();
@@ -23,6 +25,7 @@ afterAll(async () => {
   await kysely.destroy();
 });
 
+const { untilWoken } = await idleWorker(database, ['mail.send']);
 const registry = registryOf([job('mail.send', async () => null)]);
 const context = { traceId: '0af7651916cd43dd8448eb211c80319c', organizationId: randomUUID(), actor: 'test' };
 const requests = [1, 2].map((payload) => ({ type: 'mail.send', payload }));
@@ -39,7 +42,7 @@ describe('[Q-3] jobs that are queued in a transaction of the caller', () => {
   it('are there when it commits, and not before, with pg', async () => {
     const before = await queued();
     await client.query('begin');
-    const answers = await queueInTransaction(inPgTransaction(client), registry, context, requests);
+    const answers = await queueInTransaction(withPg(client), registry, context, requests);
     expect(answers.map(({ created }) => created)).toEqual([true, true]);
     await client.query('commit');
     const added = (await queued()).slice(before.length);
@@ -56,21 +59,32 @@ describe('[Q-3] jobs that are queued in a transaction of the caller', () => {
   it('never were when it rolls back, with Kysely', async () => {
     const before = await queued();
     const work = kysely.transaction().execute(async (transaction) => {
-      await queueInTransaction(inKyselyTransaction(transaction), registry, context, requests);
+      await queueInTransaction(withKysely(transaction), registry, context, requests);
       await sql`select 1 / 0`.execute(transaction);
     });
     await expect(work).rejects.toMatchObject({ code: '22012' });
     expect(await queued()).toEqual(before);
     await kysely.transaction().execute(async (transaction) => {
-      await queueInTransaction(inKyselyTransaction(transaction), registry, context, requests);
+      await queueInTransaction(withKysely(transaction), registry, context, requests);
     });
     expect(await queued()).toHaveLength(before.length + requests.length);
   });
 
   it('are checked before anything is sent', async () => {
-    const unknown = queueInTransaction(inPgTransaction(client), registry, context, [
+    const unknown = queueInTransaction(withPg(client), registry, context, [
       { type: 'cake.bake', payload: 1 },
     ]);
     await expect(unknown).rejects.toMatchObject({ code: 'job_type_unknown' } satisfies Partial<DomainError>);
+  });
+
+  it.for([
+    { library: 'pg', run: withPg(client) },
+    { library: 'Kysely', run: withKysely(kysely) },
+  ])('wake an idle worker when their caller says so, with $library', async ({ run }) => {
+    await kysely.transaction().execute(async (transaction) => {
+      await queueInTransaction(withKysely(transaction), registry, context, requests);
+    });
+    await wakeWorkers(run, requests);
+    expect(await untilWoken()).toEqual(['mail.send']);
   });
 });

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { postgresAuditStore } from '#src/adapters/outbound/postgres/audit-store.ts';
+import { openTransaction } from '#src/adapters/outbound/postgres/open-transaction.ts';
 import { postgresIdempotency } from '#src/adapters/outbound/postgres/idempotency.ts';
 import { createPool, query } from '#src/adapters/outbound/postgres/pool.ts';
 import { postgresQueueStore as store } from '#src/adapters/outbound/postgres/queue-store.ts';
@@ -6,6 +8,8 @@ import { postgresTransactions } from '#src/adapters/outbound/postgres/transactio
 import type { RequestContext } from '#src/application/context.ts';
 import { makeIdempotency } from '#src/application/idempotency/idempotency.ts';
 import type { Execution } from '#src/application/idempotency/ports.ts';
+import type { AuditEntry } from '#src/domain/audit/entry.ts';
+import { DomainError } from '#src/domain/errors.ts';
 import { testDatabase } from '#test/support/database.ts';
 import { afterAll, expect, it } from 'vitest';
 
@@ -20,7 +24,9 @@ const pool = createPool({
 });
 afterAll(async () => await pool.end());
 const { transaction } = postgresTransactions(pool);
-const idempotency = makeIdempotency(postgresIdempotency(pool));
+/** Types that workers were woken for. */
+let woken: string[] = [];
+const idempotency = makeIdempotency(postgresIdempotency(pool, (types) => woken.push(...types)));
 
 const caller: RequestContext = {
   traceId: '0af7651916cd43dd8448eb211c80319c',
@@ -30,6 +36,10 @@ const caller: RequestContext = {
 const newRequest = () => ({ operation: 'POST /v1/jobs', key: randomUUID(), fingerprint: '00'.repeat(32) });
 const job = (payload: number) =>
   store.queueJobs([{ type: 'test.job', payload, maxAttempts: 3, runAt: '2099-01-01T00:00:00Z' }]);
+const NOBODY = '019abcde-0000-7000-8000-000000000000';
+/** What the audit log has of the caller's organisation. */
+const acts = async (): Promise<readonly AuditEntry[]> =>
+  (await transaction(caller, postgresAuditStore.listEntries({}, undefined, 100))).entries;
 const queued = async (): Promise<number> =>
   (await transaction(caller, store.listJobs({}, undefined, 100))).jobs.length;
 const answer = (status: number) => ({
@@ -63,13 +73,28 @@ it('[API-5] [Q-3] the effect of every transaction of the context is committed wi
   expect(pool.idleCount).toBe(pool.totalCount);
 });
 
-it('[API-5] the effect of what is then refused is rolled back, and the refusal is kept', async () => {
+it('[ARC-5] workers are woken for what was queued when it is committed, and not before', async () => {
+  woken = [];
+  const { execution, context } = await begun(newRequest());
+  await transaction(context, store.queueJobs([{ type: 'test.job', payload: 1, maxAttempts: 3 }]));
+  expect(woken).toEqual([]);
+  await idempotency.end(execution, answer(201), true);
+  expect(woken).toEqual(['test.job']);
+});
+
+it('[API-5] [DATA-7] a refusal is kept with what was recorded of it, and without what was taken back', async () => {
   const before = await queued();
   const request = newRequest();
   const { execution, context } = await begun(request);
-  await transaction(context, job(1));
+  await transaction(context, store.cancelJob(NOBODY));
+  const refused = transaction(context, async (run) => {
+    await run(job(1));
+    throw new DomainError('privilege_escalation', 'No.');
+  });
+  await expect(refused).rejects.toMatchObject({ code: 'privilege_escalation' });
   await idempotency.end(execution, answer(409), true);
   expect(await queued()).toBe(before);
+  expect(await acts()).toMatchObject([{ action: 'job.cancel', target: NOBODY, outcome: 'not_found' }]);
   expect(await idempotency.begin(caller, request)).toEqual({ answer: answer(409) });
 });
 
@@ -144,4 +169,14 @@ it('[SEC-11] leaves nothing on the connection', async () => {
     values: [],
   });
   expect(rows).toEqual([{ context: '', locks: 0 }]);
+});
+
+it('[ARC-10] a transaction gives its connection back once, whoever ends it first', async () => {
+  const open = await openTransaction(pool, () => {});
+  const [rolledBack, committed] = await Promise.allSettled([open.rollBack(), open.commit()]);
+  expect(rolledBack).toMatchObject({ status: 'fulfilled' });
+  expect(committed).toMatchObject({ status: 'rejected', reason: { code: 'database_unavailable' } });
+  const other = await openTransaction(pool, () => {});
+  const [done, again] = await Promise.allSettled([other.commit(), other.rollBack()]);
+  expect([done, again]).toMatchObject([{ status: 'fulfilled' }, { status: 'fulfilled' }]);
 });

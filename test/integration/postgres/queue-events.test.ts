@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { afterAll, expect, it } from 'vitest';
 import { postgresQueueEvents } from '#src/adapters/outbound/postgres/queue-events.ts';
 import { leaseTokenOf } from '#src/adapters/outbound/postgres/worker-queue.ts';
-import type { QueuePause, WorkerCommand } from '#src/application/worker/ports.ts';
+import type { QueuePause } from '#src/application/worker/ports.ts';
 import { testDatabase } from '../../support/database.ts';
 import { tcpProxy } from '../../support/tcp-proxy.ts';
 
@@ -20,7 +20,7 @@ const proxy = await tcpProxy(database.urls.worker);
 const errors: unknown[] = [];
 const cancelled: string[] = [];
 const pauses: QueuePause[] = [];
-const commands: WorkerCommand[] = [];
+let commands = 0;
 let ready = 0;
 const events = postgresQueueEvents({
   url: () => proxy.url,
@@ -34,7 +34,7 @@ events.start({
   onReady: () => (ready += 1),
   onCancelled: (leaseToken) => cancelled.push(leaseToken),
   onPaused: (pause) => pauses.push(pause),
-  onCommand: (command) => commands.push(command),
+  onCommand: () => (commands += 1),
 });
 await events.setIdle(true);
 afterAll(async () => {
@@ -54,16 +54,19 @@ const queueJob = async (runAt = 'now') => {
   return rows[0]?.id ?? '';
 };
 
+const wake = async (type = 'a') => await api.query('select ops.wake($1)', [[type]]);
+
 it('looks once at the start, for what was queued before', async () => {
   await expect.poll(() => ready).toBe(1);
 });
 
-it('is woken by a job that can run now, and by no other', async () => {
+it('is woken by whoever says that there are jobs of its type, and by no job itself', async () => {
   const before = ready;
-  await queueJob('2099-01-01');
+  await queueJob();
+  await wake('b');
   await sleep(50);
   expect(ready).toBe(before);
-  await queueJob();
+  await wake();
   await expect.poll(() => ready).toBe(before + 1);
 });
 
@@ -81,13 +84,13 @@ it('[Q-5] hears the lease of an attempt that was cancelled, and nothing of a job
 it('is not woken while it is busy', async () => {
   await events.setIdle(false);
   const before = ready;
-  await queueJob();
+  await wake();
   await sleep(50);
   expect(ready).toBe(before);
   await events.setIdle(true);
 });
 
-it('hears which jobs must wait, and what it is asked to do itself', async () => {
+it('hears which jobs must wait, and that it is asked for something itself', async () => {
   await admin.query("select ops.pause_queue('a'), ops.freeze_queues()");
   await expect
     .poll(() => pauses)
@@ -99,7 +102,7 @@ it('hears which jobs must wait, and what it is asked to do itself', async () => 
   for (const id of ['worker-1', 'worker-2'])
     await admin.query("select ops.register_heartbeat($1, 'test')", [id]);
   await admin.query("select ops.command_worker('worker-2', 'stop'), ops.command_worker('worker-1', 'drain')");
-  await expect.poll(() => commands).toEqual(['drain']);
+  await expect.poll(() => commands).toBe(1);
 });
 
 it.for([
@@ -112,7 +115,7 @@ it.for([
   await expect.poll(() => errors.length, { timeout: 5000 }).toBeGreaterThan(0);
   mend();
   await expect.poll(() => ready, { timeout: 5000 }).toBe(before + 1);
-  await queueJob();
+  await wake();
   await expect.poll(() => ready).toBe(before + 2);
 });
 

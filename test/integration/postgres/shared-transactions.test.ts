@@ -20,7 +20,9 @@ afterAll(async () => {
   await pool.end();
   await proxy.close();
 });
-const { transaction } = postgresTransactions(pool);
+/** Types that workers were woken for. */
+let woken: string[] = [];
+const { transaction } = postgresTransactions(pool, (types) => woken.push(...types));
 
 const newCaller = () => ({
   traceId: randomUUID().replaceAll('-', ''),
@@ -30,6 +32,7 @@ const newCaller = () => ({
 const LATER = '2099-01-01T00:00:00Z';
 const job = (payload: unknown, type = 'test.job') =>
   store.queueJob({ type, payload: payload as number, maxAttempts: 3, runAt: LATER });
+const jobForNow = (type: string) => store.queueJob({ type, payload: 1, maxAttempts: 3 });
 const MANY = Array.from({ length: 60 }, (_, index) => ({ index, caller: newCaller() }));
 
 it('[SEC-11] answers each caller with its own job, of many in a few round trips', async () => {
@@ -47,6 +50,16 @@ it('[SEC-11] answers each caller with its own job, of many in a few round trips'
   }
   const ids = answers.map(({ id }) => id);
   expect(new Set(ids).size).toBe(ids.length);
+});
+
+it('[ARC-5] wakes idle workers for those that can run now', async () => {
+  woken = [];
+  await Promise.all(
+    [1, 2, 3, 4].map(
+      async (n) => await transaction(newCaller(), n > 2 ? jobForNow(`test.${n}`) : job(n, `test.${n}`)),
+    ),
+  );
+  expect(woken.toSorted()).toEqual(['test.3', 'test.4']);
 });
 
 it('lets nobody fail by the fault of another', async () => {

@@ -103,8 +103,9 @@ it('does not become idle by a claim that was under way when it was told to take 
   script.answerAfterMs = 50;
   await settled(worker.start());
   await pass(20);
+  script.answerAfterMs = 5;
   script.command = 'drain';
-  tell().onCommand('drain');
+  tell().onCommand();
   await pass(200);
   expect(idle).toEqual([]);
   await settled(worker.drain());

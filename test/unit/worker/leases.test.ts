@@ -63,6 +63,19 @@ it('[Q-5] aborts a running job that was cancelled and reports nothing of it', as
   await settled(worker.drain());
 });
 
+it('[Q-5] aborts a job whose cancellation overtook the answer of its claim', async () => {
+  const { worker, script, offer, cancel, logged } = workerOn([nap]);
+  await settled(worker.start());
+  await pass(50);
+  script.answerAfterMs = 20;
+  const offered = offer('nap', { payload: 60_000 });
+  await pass(10);
+  cancel(offered);
+  await pass(100);
+  expect(logged('job aborted')).toMatchObject([{ job_id: offered.id, reason: 'cancelled' }]);
+  await settled(worker.drain());
+});
+
 it('[Q-4] lets a later attempt of a job run that was cancelled and queued again', async () => {
   const { worker, offer, cancel, stateOf, logged } = workerOn([nap]);
   const cancelled = offer('nap', { payload: 1000 });

@@ -12,6 +12,16 @@ const micros = (column: string): string => `(extract(epoch from ${column}) * 100
 
 /** Reads the tables, as their owner. */
 export const postgresAuditTrail = (run: (query: SqlQuery) => Promise<Row[]>): AuditTrail => ({
+  async pruned() {
+    const [row] = await run({
+      name: 'audit_pruned',
+      text: `select coalesce(substring(detail ->> 'seal' from '^\\d{1,18}$'), '0') as seal, coalesce(detail ->> 'hash', '') as hash
+          from ops.audit_log where action = 'audit.prune' order by id desc limit 1`,
+      values: [],
+    });
+    return row && { seal: BigInt(row['seal'] as string), hash: row['hash'] as string };
+  },
+
   async sealsAfter(seq) {
     const rows = await run({
       name: 'audit_seals_after',

@@ -3,34 +3,37 @@ import { acceptJob } from '#src/application/jobs/accept-job.ts';
 import type { JobRegistry } from '#src/application/jobs/registry.ts';
 import type { QueuedJob } from '#src/application/queue/ports.ts';
 import type { JobRequest } from '#src/domain/jobs/job.ts';
-import { CompiledQuery, type Transaction } from 'kysely';
+import { CompiledQuery, type Kysely } from 'kysely';
 import type { ClientBase } from 'pg';
 import type { Row } from './pool.ts';
 import { queueJobsStatement } from './queue-store.ts';
+import { wakeStatement } from './wake.ts';
 
-/** Runs a statement in a transaction that somebody else began and ends. */
-export type RunInTransaction = (text: string, values: readonly unknown[]) => Promise<readonly Row[]>;
+/** Runs a statement in the transaction of the connection, if one is open, or as one of its own. */
+export type RunStatement = (text: string, values: readonly unknown[]) => Promise<readonly Row[]>;
 
-export const inPgTransaction =
-  (client: ClientBase): RunInTransaction =>
+export const withPg =
+  (client: ClientBase): RunStatement =>
   async (text, values) =>
     (await client.query<Row>(text, [...values])).rows;
 
-export const inKyselyTransaction =
-  <DB>(transaction: Transaction<DB>): RunInTransaction =>
+/** @param database or one of its transactions */
+export const withKysely =
+  <DB>(database: Kysely<DB>): RunStatement =>
   async (text, values) =>
-    (await transaction.executeQuery<Row>(CompiledQuery.raw(text, [...values]))).rows;
+    (await database.executeQuery<Row>(CompiledQuery.raw(text, [...values]))).rows;
 
 /**
  * Queues jobs in the caller's own transaction, with whatever else it writes: they run if it commits, and never were if it
  * rolls back. One round trip. The connection's role has to be one that may queue, such as the api's or the worker's. Sets the
- * transaction's `ops.trace_id`, `ops.organization_id` and `ops.actor`.
+ * transaction's `ops.trace_id`, `ops.organization_id` and `ops.actor`. When it has committed, `wakeWorkers` saves the jobs the
+ * wait for the next poll of an idle worker.
  *
  * @returns in the order of the requests
  * @throws DomainError `job_type_unknown`, `payload_invalid` before anything is sent; what `pg` throws otherwise
  */
 export async function queueInTransaction(
-  run: RunInTransaction,
+  run: RunStatement,
   registry: JobRegistry,
   { traceId, organizationId, actor }: RequestContext,
   requests: readonly JobRequest[],
@@ -39,4 +42,13 @@ export async function queueInTransaction(
   const { text, values, read } = queueJobsStatement(jobs);
   const [row] = await run(text, [...values, traceId, organizationId, actor]);
   return read(row?.['value']);
+}
+
+/**
+ * Has idle workers look for what was queued, after its commit and outside of any transaction: one that notifies makes all others
+ * wait that do, until it ends. Whoever queues often leaves that to a `createWaker`.
+ */
+export async function wakeWorkers(run: RunStatement, requests: readonly JobRequest[]): Promise<void> {
+  const { text, values } = wakeStatement([...new Set(requests.map(({ type }) => type))]);
+  await run(text, values);
 }

@@ -7,18 +7,17 @@ import type {
 } from '#src/application/idempotency/ports.ts';
 import type { Pool } from 'pg';
 import { type PgTransaction, openTransaction } from './open-transaction.ts';
-import type { SqlQuery } from './pool.ts';
 import { type SqlStatement, inContext } from './statement.ts';
+import type { Wake } from './wake.ts';
 
 /** The key, the effect and the answer of a request in one transaction, which takes a connection until it ends. */
-export function postgresIdempotency(pool: Pool): IdempotencyStore {
+export function postgresIdempotency(pool: Pool, wake: Wake): IdempotencyStore {
   return {
     async claim(context, request) {
-      const transaction = await openTransaction(pool);
+      const transaction = await openTransaction(pool, wake);
       try {
         const found = await transaction.run(context, begin(request));
         if (found.state === 'claimed') {
-          await transaction.query(SAVEPOINT);
           return {
             state: 'claimed',
             execution: executionIn(transaction, (answer) => transaction.run(context, end(request, answer))),
@@ -39,19 +38,12 @@ const executionIn = (
   store: (answer: Answer | undefined) => Promise<void>,
 ): Execution => ({
   transaction,
-  async undo() {
-    await transaction.query(UNDO);
-  },
   async commit(answer) {
     await store(answer);
     await transaction.commit();
   },
   rollBack: transaction.rollBack,
 });
-
-/** After the claim, whose lock a rollback to it leaves in place. */
-const SAVEPOINT: SqlQuery = { text: 'savepoint effect', values: [] };
-const UNDO: SqlQuery = { text: 'rollback to effect', values: [] };
 
 type Found = Exclude<Claim, { state: 'claimed' }> | { readonly state: 'claimed' };
 

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { postgresDdlLog } from './ddl-log.ts';
 import { type SqlQuery, query } from './pool.ts';
 
 /** Connections of every pool by state, read at each scrape. */
@@ -66,6 +67,50 @@ export function queueMetrics(metrics: Registry, pool: Pool, onError: (error: unk
       oldest.set({ type }, Number(row['oldest_age_seconds']));
     }
   }
+}
+
+/** DATA-9: direct DDL that nobody has acknowledged, and whether it is recorded at all. */
+export function directDdlMetrics(metrics: Registry, pool: Pool, onError: (error: unknown) => void): void {
+  const log = postgresDdlLog(async (statement) => await query(pool, statement));
+  let reading: Promise<void> | undefined;
+  async function collect(): Promise<void> {
+    reading ??= read().finally(() => (reading = undefined));
+    await reading;
+  }
+  const common = { registers: [metrics], collect };
+  const recording = new Gauge({
+    name: 'schema_direct_ddl_recording',
+    help: 'Whether DDL outside of migrations is recorded: 1, or 0.',
+    ...common,
+  });
+  const entries = new Gauge({
+    name: 'schema_direct_ddl_unacknowledged',
+    help: 'Changes of the schema outside of migrations that nobody has acknowledged.',
+    ...common,
+  });
+
+  async function read(): Promise<void> {
+    try {
+      const state = await log.state();
+      recording.set(state === 'recording' ? 1 : 0);
+      entries.set(state === 'unavailable' ? 0 : (await log.unacknowledged()).length);
+    } catch (error) {
+      entries.set(Number.NaN);
+      onError(error);
+    }
+  }
+}
+
+/** Counts wake-ups that failed: their jobs waited for a poll. */
+export function wakeErrors(metrics: Registry): () => void {
+  const errors = new Counter({
+    name: 'queue_wake_errors_total',
+    help: 'Times that idle workers could not be told of jobs, which they found by their next poll.',
+    registers: [metrics],
+  });
+  return () => {
+    errors.inc();
+  };
 }
 
 /** Counts uses of API keys that are not recorded (ARC-5). */

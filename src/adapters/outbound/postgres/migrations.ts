@@ -3,12 +3,16 @@ import { readFile, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { type Kysely, sql } from 'kysely';
 import type { Migration, MigrationProvider } from 'kysely/migration';
+import { headerOf, isTransactional, runUnwrapped } from './unwrapped-migration.ts';
 
 export interface RoleNames {
   readonly api: string;
   readonly worker: string;
   readonly readonly: string;
 }
+
+/** Below the folder of the migrations. */
+export const PREPARED = 'rollback';
 
 const FILE = /^(?<name>\d{14}_[a-z0-9_]+)\.(?<direction>up|down)\.sql$/;
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -24,7 +28,7 @@ export interface MigrationFile {
 /** @throws Error for a name that is not `{yyyyMMddHHmmss}_{description}`, or a migration without both directions */
 export async function readMigrations(folder: string): Promise<MigrationFile[]> {
   const texts = new Map<string, { up?: string; down?: string }>();
-  for (const file of (await readdir(folder)).toSorted()) {
+  for (const file of (await readdir(folder)).filter((name) => name !== PREPARED).toSorted()) {
     const { name, direction } = FILE.exec(file)?.groups ?? {};
     if (!name)
       throw new Error(`${file}: a migration is named {yyyyMMddHHmmss}_{description}.up.sql or .down.sql.`);
@@ -38,6 +42,33 @@ export async function readMigrations(folder: string): Promise<MigrationFile[]> {
   });
 }
 
+/** Whether it says that the release before does not work with the schema after it. */
+export const isBreaking = (up: string): boolean =>
+  /^(?:none|breaks)\b/i.test(headerOf(up, 'Compatibility') ?? '');
+
+/** The migration that a rollback takes back, if it is one that was prepared. */
+export const takenBackBy = (up: string): string | null => headerOf(up, 'Takes back') ?? null;
+
+export interface PreparedFile extends MigrationFile {
+  readonly takesBack: string;
+}
+
+/**
+ * Rollbacks that wait for the day on which a migration has to be taken back in prod (DATA-2): each says in its header which one,
+ * `-- Takes back: name`. One that was applied and has moved to the migrations is a migration.
+ *
+ * @throws Error for one that does not say what it takes back
+ */
+export async function readPrepared(folder: string): Promise<PreparedFile[]> {
+  if (!(await readdir(folder)).includes(PREPARED)) return [];
+  return (await readMigrations(path.join(folder, PREPARED))).map((file) => {
+    const takesBack = takenBackBy(file.up);
+    if (takesBack === null)
+      throw new Error(`${PREPARED}/${file.name}: begins with "-- Takes back: " and the name of a migration.`);
+    return Object.assign({}, file, { takesBack });
+  });
+}
+
 /** The newest migration that the code beside this folder was written for. */
 export async function latestMigration(folder: string): Promise<string> {
   const latest = (await readMigrations(folder)).at(-1);
@@ -45,57 +76,28 @@ export async function latestMigration(folder: string): Promise<string> {
   return latest.name;
 }
 
-/**
- * The files as Kysely's migrator wants them. Each step records or removes its checksum in its own transaction and
- * knows the role names as settings, so that the SQL can grant to them.
- */
-export const migrationProvider = (files: readonly MigrationFile[], roles: RoleNames): MigrationProvider => ({
+/** The files as Kysely's migrator wants them. Each step records or removes its checksum, in its own transaction if it has one. */
+export const migrationProvider = (files: readonly MigrationFile[]): MigrationProvider => ({
   getMigrations: async () =>
-    await Promise.resolve(Object.fromEntries(files.map((file) => [file.name, toMigration(file, roles)]))),
+    await Promise.resolve(Object.fromEntries(files.map((file) => [file.name, toMigration(file)]))),
 });
 
-const toMigration = ({ name, up, down, checksum }: MigrationFile, roles: RoleNames): Migration => ({
+const toMigration = ({ name, up, down, checksum }: MigrationFile): Migration => ({
   async up(db) {
-    await setRoles(db, roles);
-    await sql.raw(up).execute(db);
+    await run(db, up);
     await sql`create table if not exists migration.checksum (name text primary key, sha256 text not null)`.execute(
       db,
     );
-    await sql`insert into migration.checksum values (${name}, ${checksum})`.execute(db);
+    await sql`insert into migration.checksum values (${name}, ${checksum})
+              on conflict (name) do update set sha256 = excluded.sha256`.execute(db);
   },
   async down(db) {
-    await setRoles(db, roles);
-    await sql.raw(down).execute(db);
+    await run(db, down);
     await sql`delete from migration.checksum where name = ${name}`.execute(db);
   },
 });
 
-const setRoles = async (db: Kysely<unknown>, { api, worker, readonly }: RoleNames) =>
-  await sql`select set_config('dragonfly.api_role', ${api}, true), set_config('dragonfly.worker_role', ${worker}, true),
-                   set_config('dragonfly.readonly_role', ${readonly}, true)`.execute(db);
-
-/** DATA-2: @throws Error that names each applied migration whose file has changed since, or is not there */
-export async function refuseDrift(db: Kysely<unknown>, files: readonly MigrationFile[]): Promise<void> {
-  const known = await sql<{
-    exists: boolean;
-  }>`select to_regclass('migration.checksum') is not null as exists`.execute(db);
-  if (!known.rows[0]?.exists) return;
-  const applied = await sql<{
-    name: string;
-    sha256: string;
-  }>`select name, sha256 from migration.checksum`.execute(db);
-  const checksums = new Map(applied.rows.map((row) => [row.name, row.sha256]));
-  const unknown = [...checksums.keys()].filter((applied) => !files.some(({ name }) => name === applied));
-  if (unknown.length > 0) {
-    throw new Error(
-      `The database has migrations that this build does not know: ${unknown.join(', ')}. Run a build that has them.`,
-    );
-  }
-  const edited = files.filter(
-    ({ name, checksum }) => checksums.has(name) && checksums.get(name) !== checksum,
-  );
-  if (edited.length === 0) return;
-  throw new Error(
-    `Applied migrations must not change: ${edited.map(({ name }) => name).join(', ')}. Restore the file and write a new migration.`,
-  );
+async function run(db: Kysely<unknown>, text: string): Promise<void> {
+  if (isTransactional(text)) await sql.raw(text).execute(db);
+  else await runUnwrapped(db, text);
 }

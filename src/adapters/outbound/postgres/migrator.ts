@@ -1,75 +1,160 @@
-import { fileURLToPath } from 'node:url';
-import { Kysely, PostgresDialect } from 'kysely';
+import type { MigrationFacts } from '#src/application/migrations/verify.ts';
+import type { Kysely } from 'kysely';
 import { type MigrationResultSet, Migrator } from 'kysely/migration';
-import { type RoleNames, migrationProvider, readMigrations, refuseDrift } from './migrations.ts';
-import { withPool } from './with-pool.ts';
+import { migrationDrift, refuseDrift } from './migration-drift.ts';
+import { MIGRATIONS_FOLDER, type MigrateOptions, inLockedSession, inSession } from './migration-session.ts';
+import { type MigrationFile, migrationProvider, readPrepared } from './migrations.ts';
+import { isTransactional } from './unwrapped-migration.ts';
 
-export interface MigrateOptions {
-  /** As the owner of the schema. */
-  readonly databaseUrl: string;
-  /** How long to wait for the server. */
-  readonly startTimeoutMs?: number | undefined;
-  readonly roles: RoleNames;
-  readonly folder?: string;
+export { MIGRATIONS_FOLDER, type MigrateOptions } from './migration-session.ts';
+
+/**
+ * Applies what is pending, under a lock: a second runner waits and finds nothing to do. Migrations that follow one another
+ * are one transaction, all of them or none; one that is declared to have no transaction stands alone between them.
+ *
+ * @param newest the last one to apply; all without it
+ * @throws Error for an edited, unknown or failing migration, and for a lock that is not to be had
+ */
+export const migrateToLatest = async (
+  options: MigrateOptions,
+  newest = '~',
+): Promise<{ applied: string[] }> =>
+  await inLockedSession(options, async (session, files) => {
+    const pending = await pendingOf(session, files);
+    return await applyAll(
+      session,
+      files,
+      pending.filter(({ name }) => name <= newest),
+    );
+  });
+
+/** Applies rollbacks that were prepared (DATA-2), and nothing else that is pending. */
+export const applyPrepared = async (
+  options: MigrateOptions,
+  names: readonly string[],
+): Promise<{ applied: string[] }> =>
+  await inLockedSession(options, async (session, files) => {
+    const isPending = new Set((await pendingOf(session, files)).map(({ name }) => name));
+    const applied = files.filter(({ name }) => !isPending.has(name));
+    const known = new Set(applied.map(({ name }) => name));
+    const prepared = (await readPrepared(options.folder ?? MIGRATIONS_FOLDER)).filter(
+      ({ name }) => names.includes(name) && !known.has(name),
+    );
+    return await applyAll(session, [...applied, ...prepared], prepared);
+  });
+
+/** @param pending of all `files` those that are to be applied, the last ones */
+async function applyAll(
+  session: Kysely<unknown>,
+  files: readonly MigrationFile[],
+  pending: readonly MigrationFile[],
+): Promise<{ applied: string[] }> {
+  const applied: string[] = [];
+  for (const batch of batchesOf(pending)) {
+    const results = await migratorOf(session, files).migrateTo(batch.names.at(-1) ?? '', {
+      disableTransactions: !batch.transactional,
+    });
+    applied.push(...namesOf(results, batch.transactional, applied));
+  }
+  return { applied };
 }
+
+/** Takes the newest migration back: for dev, and to prove that up → down → up changes nothing (DATA-2, DATA-3). */
+export const migrateDown = async (options: MigrateOptions): Promise<{ reverted: string[] }> =>
+  await inLockedSession(options, async (session, files) => {
+    const migrator = migratorOf(session, files);
+    const newest = (await migrator.getMigrations()).findLast(({ executedAt }) => executedAt !== undefined);
+    const down = files.find(({ name }) => name === newest?.name)?.down ?? '';
+    const transactional = isTransactional(down);
+    const results = await migrator.migrateDown({ disableTransactions: !transactional });
+    return { reverted: namesOf(results, transactional) };
+  });
 
 export interface MigrationStatus {
   readonly name: string;
   readonly appliedAt: Date | undefined;
 }
 
-/** Beside `src` and beside `dist`. */
-export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../../migrations', import.meta.url));
-
-/**
- * Applies what is pending, each migration in a transaction, under a lock: a second runner waits and finds nothing to do.
- *
- * @throws Error for an edited, unknown or failing migration
- */
-export const migrateToLatest = async (options: MigrateOptions): Promise<{ applied: string[] }> =>
-  await withMigrator(options, async (migrator) => ({ applied: namesOf(await migrator.migrateToLatest()) }));
-
-/** Takes the newest migration back: for dev, and to prove that up → down → up changes nothing (DATA-2, DATA-3). */
-export const migrateDown = async (options: MigrateOptions): Promise<{ reverted: string[] }> =>
-  await withMigrator(options, async (migrator) => ({ reverted: namesOf(await migrator.migrateDown()) }));
-
 export const migrationStatus = async (options: MigrateOptions): Promise<MigrationStatus[]> =>
-  await withMigrator(options, async (migrator) =>
-    (await migrator.getMigrations()).map(({ name, executedAt }) => ({ name, appliedAt: executedAt })),
-  );
+  await inSession(options, async (session, files) => await statusOf(session, files));
 
-async function withMigrator<T>(
-  options: MigrateOptions,
-  work: (migrator: Migrator) => Promise<T>,
-): Promise<T> {
-  const { databaseUrl, startTimeoutMs, roles, folder = MIGRATIONS_FOLDER } = options;
-  const files = await readMigrations(folder);
-  // No limit: a migration takes as long as its data, and a second runner waits for the first.
-  const database = { url: databaseUrl, startTimeoutMs, statementTimeoutMs: 0 };
-  return await withPool(database, 'dragonfly-migrate', async (pool) => {
-    const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
-    await refuseDrift(db, files);
-    return await work(
-      new Migrator({
-        db,
-        provider: migrationProvider(files, roles),
-        migrationTableSchema: 'migration',
-        migrationTableName: 'applied',
-        migrationLockTableName: 'lock',
-      }),
-    );
-  });
+export interface MigrationBatch {
+  /** All of them or none. */
+  readonly transactional: boolean;
+  readonly names: readonly string[];
 }
 
-function namesOf({ error, results }: MigrationResultSet): string[] {
-  const failed = results?.find(({ status }) => status === 'Error');
-  if (error !== undefined) {
-    throw new Error(
-      failed ? `Migration ${failed.migrationName} failed; nothing of it was kept.` : 'Migrating failed.',
-      {
-        cause: error,
-      },
-    );
+/** What `migrateToLatest` would do now. */
+export const migrationPlan = async (options: MigrateOptions): Promise<MigrationBatch[]> =>
+  await inSession(options, async (session, files) => {
+    await refuseDrift(session, files);
+    return batchesOf(await pendingOf(session, files));
+  });
+
+/** How the files and the database go together. */
+export const compareMigrations = async (
+  options: MigrateOptions,
+): Promise<Pick<MigrationFacts, 'unknown' | 'edited' | 'pending' | 'skipped'>> =>
+  await inSession(options, async (session, files) => {
+    const status = await statusOf(session, files);
+    const pending = status.filter(({ appliedAt }) => !appliedAt).map(({ name }) => name);
+    const newest = status.findLast(({ appliedAt }) => appliedAt)?.name ?? '';
+    const skipped = pending.filter((name) => name < newest);
+    return { ...(await migrationDrift(session, files)), pending, skipped };
+  });
+
+const statusOf = async (
+  session: Kysely<unknown>,
+  files: readonly MigrationFile[],
+): Promise<MigrationStatus[]> =>
+  (await migratorOf(session, files).getMigrations()).map(({ name, executedAt }) => ({
+    name,
+    appliedAt: executedAt,
+  }));
+
+async function pendingOf(
+  session: Kysely<unknown>,
+  files: readonly MigrationFile[],
+): Promise<MigrationFile[]> {
+  const status = await statusOf(session, files);
+  const pending = new Set(status.filter(({ appliedAt }) => !appliedAt).map(({ name }) => name));
+  return files.filter(({ name }) => pending.has(name));
+}
+
+function batchesOf(pending: readonly MigrationFile[]): MigrationBatch[] {
+  const batches: { transactional: boolean; names: string[] }[] = [];
+  for (const { name, up } of pending) {
+    const transactional = isTransactional(up);
+    const last = batches.at(-1);
+    if (transactional && last?.transactional) last.names.push(name);
+    else batches.push({ transactional, names: [name] });
   }
-  return (results ?? []).map(({ migrationName }) => migrationName);
+  return batches;
+}
+
+const migratorOf = (db: Kysely<unknown>, files: readonly MigrationFile[]): Migrator =>
+  new Migrator({
+    db,
+    provider: migrationProvider(files),
+    migrationTableSchema: 'migration',
+    migrationTableName: 'applied',
+    migrationLockTableName: 'lock',
+  });
+
+function namesOf(
+  { error, results }: MigrationResultSet,
+  transactional: boolean,
+  before: readonly string[] = [],
+): string[] {
+  if (error === undefined) return (results ?? []).map(({ migrationName }) => migrationName);
+  const failed = results?.find(({ status }) => status === 'Error')?.migrationName;
+  const kept = before.length > 0 ? ` Applied before it: ${before.join(', ')}.` : '';
+  throw new Error(
+    !failed
+      ? 'Migrating failed.'
+      : transactional
+        ? `Migration ${failed} failed; nothing of its transaction was kept.${kept}`
+        : `Migration ${failed} failed half-way; it has no transaction. Mend what it says and run it again, it goes on.${kept}`,
+    { cause: error },
+  );
 }

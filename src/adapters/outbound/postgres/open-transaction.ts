@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import { translateError } from './errors.ts';
 import { type Row, type SqlQuery, openSession } from './pool.ts';
 import { type SqlStatement, withContext } from './statement.ts';
+import type { Wake } from './wake.ts';
 
 /** What an `OpenTransaction` is here. Once it has ended it holds no connection, and refuses every statement. */
 export interface PgTransaction extends OpenTransaction {
@@ -15,14 +16,22 @@ export interface PgTransaction extends OpenTransaction {
   rollBack(): Promise<void>;
 }
 
-/** Takes a connection of the pool until the transaction ends. @throws DomainError `database_unavailable` */
-export async function openTransaction(pool: Pool): Promise<PgTransaction> {
+/**
+ * Takes a connection of the pool until the transaction ends; wakes workers for what its statements queued when it has committed.
+ *
+ * @throws DomainError `database_unavailable`
+ */
+export async function openTransaction(pool: Pool, wake: Wake): Promise<PgTransaction> {
   const session = await openSession(pool);
+  const queued = new Set<string>();
   let isOpen = true;
 
-  async function query(statement: SqlQuery): Promise<Row[]> {
-    // By now the connection may be somebody else's.
+  /** By then the connection may be somebody else's. */
+  function refuseEnded(): void {
     if (!isOpen) throw translateError(new Error('The transaction has ended.'));
+  }
+  async function query(statement: SqlQuery): Promise<Row[]> {
+    refuseEnded();
     return await session.query(statement);
   }
   async function rollBack(): Promise<void> {
@@ -43,14 +52,17 @@ export async function openTransaction(pool: Pool): Promise<PgTransaction> {
     query,
     async run(context, statement) {
       const [row] = await query(withContext(statement, context));
-      return statement.read(row?.['value']);
+      const value = statement.read(row?.['value']);
+      for (const type of statement.wakes?.(value) ?? []) queued.add(type);
+      return value;
     },
     async commit() {
-      const committed = query(COMMIT);
+      refuseEnded();
       isOpen = false;
-      await committed.finally(() => {
+      await session.query(COMMIT).finally(() => {
         session.close();
       });
+      wake(queued);
     },
     rollBack,
   };

@@ -1,4 +1,4 @@
-import type { QueueEventHandlers, QueueEvents, WorkerCommand } from '#src/application/worker/ports.ts';
+import type { QueueEventHandlers, QueueEvents } from '#src/application/worker/ports.ts';
 import { Client } from 'pg';
 import { connectionConfig } from './pool.ts';
 
@@ -118,8 +118,8 @@ const CHANNELS = {
     onPaused({ type: type || undefined, organizationId: organizationId || undefined });
   },
   ops_worker_command: (payload: string, { onCommand }: QueueEventHandlers, workerId: string): void => {
-    const [id, command] = lastWordOf(payload);
-    if (id === workerId) onCommand(command as WorkerCommand);
+    const [id] = lastWordOf(payload);
+    if (id === workerId) onCommand();
   },
 };
 type Channel = keyof typeof CHANNELS;

@@ -8,13 +8,18 @@ const CONNECT_TIMEOUT_MS = 5000;
 interface MaintenanceOptions {
   /** As it is now. */
   readonly url: () => string;
+  readonly auditKeepDays: number;
   /** @param step what was done */
   readonly onStep: (step: string) => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** The upkeep of the queue's partitions, at the start and every hour, step by step; of many workers one does it at a time. */
-export function queueMaintenance({ url, onStep, onError }: MaintenanceOptions) {
+/** The upkeep of the queue's partitions, and the end of what is kept for a time (DATA-7), at the start and every hour, step by step; of many workers one does it at a time. */
+export function queueMaintenance({ url, auditKeepDays, onStep, onError }: MaintenanceOptions) {
+  const statements = [
+    'select ops.maintain() as step',
+    `select ops.prune(make_interval(days => ${auditKeepDays})) as step`,
+  ];
   let timer: NodeJS.Timeout | undefined;
   let client: Client | undefined;
 
@@ -28,7 +33,10 @@ export function queueMaintenance({ url, onStep, onError }: MaintenanceOptions) {
     client = own;
     try {
       await own.connect();
-      for (let step = await next(own); step !== null; step = await next(own)) onStep(step);
+      for (const statement of statements) {
+        for (let step = await next(own, statement); step !== null; step = await next(own, statement))
+          onStep(step);
+      }
     } catch (error) {
       if (timer) onError(error);
     } finally {
@@ -51,7 +59,7 @@ export function queueMaintenance({ url, onStep, onError }: MaintenanceOptions) {
   };
 }
 
-async function next(client: Client): Promise<string | null> {
-  const { rows } = await client.query<{ step: string | null }>('select ops.maintain() as step');
+async function next(client: Client, statement: string): Promise<string | null> {
+  const { rows } = await client.query<{ step: string | null }>(statement);
   return rows[0]?.step ?? null;
 }

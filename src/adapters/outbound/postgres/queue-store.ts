@@ -1,5 +1,5 @@
 import type { RequestContext } from '#src/application/context.ts';
-import type { JobFilter, JobPage, QueueStore, QueuedJob } from '#src/application/queue/ports.ts';
+import type { JobPage, QueueStore, QueuedJob } from '#src/application/queue/ports.ts';
 import type { Job, NewJob, Queue, Timestamp, Worker } from '#src/domain/jobs/job.ts';
 import {
   type Compilable,
@@ -50,15 +50,10 @@ export const postgresQueueStore: QueueStore = {
   queueJob(job) {
     const { type, payload, priority, runAt, uniqueKey, maxAttempts } = job;
     const options = optionsOf(job);
-    const statement = queueOneJob([
-      type,
-      JSON.stringify(payload),
-      priority,
-      runAt,
-      uniqueKey,
-      maxAttempts,
-      options,
-    ]);
+    const statement = {
+      ...queueOneJob([type, JSON.stringify(payload), priority, runAt, uniqueKey, maxAttempts, options]),
+      wakes: (queued: QueuedJob) => typesToRun([job], [queued]),
+    };
     // Who waits for a key would let the others wait.
     return uniqueKey === undefined
       ? { ...statement, shared: (context: RequestContext) => ofCaller(job, context) }
@@ -67,10 +62,17 @@ export const postgresQueueStore: QueueStore = {
   queueJobs: (jobs) => queueJobsStatement(jobs),
   findJob: (id) => findJob([id]),
   findJobs: (ids) => findJobs([ids]),
-  listJobs: jobPage,
+  listJobs: ({ type, status, createdFrom, createdBefore }, after, limit) =>
+    scanJobs([type, status, createdFrom, createdBefore, after, limit]),
   cancelJob: (id) => cancelJob([id]),
-  retryJob: (id) => retryJob([id]),
-  redriveJobs: (type, limit) => redriveJobs([type, limit]),
+  retryJob: (id) => ({
+    ...retryJob([id]),
+    wakes: (job: Job | undefined) => (job?.status === 'pending' ? [job.type] : []),
+  }),
+  redriveJobs: (type, limit) => ({
+    ...redriveJobs([type, limit]),
+    wakes: (count: number) => (count > 0 ? [type] : []),
+  }),
   purgeJobs: (type, limit) => purgeJobs([type, limit]),
   listQueues: () => rows(queues, toQueue),
   pauseQueue: (type) => pauseQueue([type]),
@@ -108,8 +110,17 @@ const queueOneJob = fixed(
 const queueJobs = fixed('queue_jobs', listOf('select * from ops.queue_jobs($1)'), 1, (list) =>
   (list as Row[]).map(toQueuedJob),
 );
-export const queueJobsStatement = (jobs: readonly NewJob[]): SqlStatement<QueuedJob[]> =>
-  queueJobs([JSON.stringify(jobs.map(toElement))]);
+export const queueJobsStatement = (jobs: readonly NewJob[]): SqlStatement<QueuedJob[]> => ({
+  ...queueJobs([JSON.stringify(jobs.map(toElement))]),
+  wakes: (queued) => typesToRun(jobs, queued),
+});
+
+/** Of the jobs that were queued just now and need not wait. */
+const typesToRun = (jobs: readonly NewJob[], queued: readonly QueuedJob[]): string[] =>
+  jobs.filter((_, index) => isToRun(queued[index])).map(({ type }) => type);
+const isToRun = (job: QueuedJob | undefined): boolean =>
+  job !== undefined && job.created && job.runAt === job.createdAt;
+
 const QUEUE_OF_CALLERS = `select (${listOf('select * from ops.queue_jobs_of_callers($1)')}) as value`;
 const ofCaller = (job: NewJob, { traceId, organizationId, actor }: RequestContext): Shared<QueuedJob> => ({
   name: 'queue_jobs_of_callers',
@@ -147,31 +158,6 @@ const scanJobs = fixed(
     return { jobs: jobs.map(toJob), next: next ?? undefined };
   },
 );
-
-/** Along the index (organization_id, id); ids are in the order of their making. */
-const newestJobs = fixed(
-  'newest_jobs',
-  listOf(`select ${columns} from ops.jobs where id < coalesce($1::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-           order by id desc limit $2::integer`),
-  2,
-  (list) => (list as Row[]).map(toJob),
-);
-
-function jobPage(filter: JobFilter, after: string | undefined, limit: number): SqlStatement<JobPage> {
-  const { type, status, createdFrom, createdBefore } = filter;
-  const isFiltered = [type, status, createdFrom, createdBefore].some((one) => one !== undefined);
-  if (isFiltered) return scanJobs([type, status, createdFrom, createdBefore, after, limit]);
-  const { name, text, values, read } = newestJobs([after, limit]);
-  return {
-    name,
-    text,
-    values,
-    read(value) {
-      const jobs = read(value);
-      return { jobs, next: jobs.length === limit ? jobs.at(-1)?.id : undefined };
-    },
-  };
-}
 
 const queues = build
   .selectFrom('ops.queues')

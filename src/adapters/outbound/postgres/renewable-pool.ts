@@ -32,11 +32,15 @@ const isRefused = (error: unknown): boolean =>
 export class RenewablePool extends Pool {
   readonly #max: number;
   #open = 0;
+  #narrowed: NodeJS.Timeout | undefined;
 
   constructor(config: PoolConfig & { readonly max: number }) {
     super({ ...config, Client: Connection });
     this.#max = config.max;
-    this.on('connect', () => (this.#open += 1));
+    this.on('connect', () => {
+      this.#open += 1;
+      this.#widen();
+    });
     this.on('remove', () => (this.#open -= 1));
   }
 
@@ -55,7 +59,7 @@ export class RenewablePool extends Pool {
       probe.connection.stream.destroy();
     }
     this.options.connectionString = url;
-    this.options.max = this.#max;
+    this.#widen();
     for (let idle = this.idleCount; idle > 0; idle -= 1) {
       super.connect((_error, client, release) => {
         if (client) release(isOutdated(this, client));
@@ -79,19 +83,30 @@ export class RenewablePool extends Pool {
   }
 
   #connect(acquired: Acquired, waits: number): void {
+    const url = this.options.connectionString;
     super.connect((error, client, release) => {
-      if (waits === 0 || this.#open === 0 || !isRefused(error)) {
+      const isRenewed = url !== this.options.connectionString;
+      if (waits === 0 || !isRefused(error) || (this.#open === 0 && !isRenewed)) {
         acquired(error, client, release);
         return;
       }
-      this.#narrow();
+      if (!isRenewed) this.#narrow();
       this.#connect(acquired, waits - 1);
     });
   }
 
-  /** So that no other caller tries, and is refused, in the place of this one. */
+  /** So that no other caller tries, and is refused, in the place of this one; but one now and then. */
   #narrow(): void {
-    if (this.options.max === this.#max) setTimeout(() => (this.options.max = this.#max), NARROW_MS).unref();
     this.options.max = this.#open;
+    this.#narrowed ??= setTimeout(() => {
+      this.#narrowed = undefined;
+      this.options.max = Math.min(this.#open + 1, this.#max);
+    }, NARROW_MS).unref();
+  }
+
+  #widen(): void {
+    clearTimeout(this.#narrowed);
+    this.#narrowed = undefined;
+    this.options.max = this.#max;
   }
 }

@@ -5,15 +5,19 @@ import { type PgTransaction, openTransaction } from './open-transaction.ts';
 import { type SqlQuery, query } from './pool.ts';
 import { sharedTransactions } from './shared-transactions.ts';
 import { type SqlStatement, sqlOf, withContext } from './statement.ts';
+import type { Wake } from './wake.ts';
 
-export function postgresTransactions(pool: Pool): Transactions {
+/** @param wake not needed where nothing is queued */
+export function postgresTransactions(pool: Pool, wake: Wake = () => {}): Transactions {
   const share = sharedTransactions(pool);
 
   async function single<T>(context: RequestContext, statement: SqlStatement<T>): Promise<T> {
     const shared = statement.shared?.(context);
-    return await (shared
+    const value = await (shared
       ? share(shared, async () => await alone(context, statement))
       : alone(context, statement));
+    wake(statement.wakes?.(value) ?? []);
+    return value;
   }
 
   async function alone<T>(context: RequestContext, statement: SqlStatement<T>): Promise<T> {
@@ -22,7 +26,7 @@ export function postgresTransactions(pool: Pool): Transactions {
   }
 
   async function several<T>(context: RequestContext, work: (run: Run) => Promise<T>): Promise<T> {
-    const transaction = await openTransaction(pool);
+    const transaction = await openTransaction(pool, wake);
     try {
       const done = await work(runIn(transaction, context));
       await transaction.commit();

@@ -8,6 +8,8 @@ export interface CommandDatabase {
   readonly startTimeoutMs?: number | undefined;
   /** Longest run of one statement, 0 for no limit. */
   readonly statementTimeoutMs?: number;
+  /** Comes through a pooler too, so that it can be told from the server. */
+  readonly throughPooler?: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 2000;
@@ -19,7 +21,12 @@ const STATEMENT_TIMEOUT_MS = 60_000;
  * @throws DomainError `database_unavailable` when the server does not answer, and what `work` throws
  */
 export async function withPool<T>(
-  { url, startTimeoutMs = 0, statementTimeoutMs = STATEMENT_TIMEOUT_MS }: CommandDatabase,
+  {
+    url,
+    startTimeoutMs = 0,
+    statementTimeoutMs = STATEMENT_TIMEOUT_MS,
+    throughPooler = false,
+  }: CommandDatabase,
   applicationName: string,
   work: (pool: Pool) => Promise<T>,
 ): Promise<T> {
@@ -29,6 +36,7 @@ export async function withPool<T>(
     max: 1,
     acquireTimeoutMs: CONNECT_TIMEOUT_MS,
     statementTimeoutMs,
+    throughPooler,
     // What it lost while idle, it opens again.
     onIdleError: () => {},
   });

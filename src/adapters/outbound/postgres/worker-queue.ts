@@ -1,5 +1,5 @@
 import { DomainError } from '#src/domain/errors.ts';
-import type { ClaimedJob, JobOptions } from '#src/domain/jobs/job.ts';
+import type { ClaimedJob, JobOptions, NewJob } from '#src/domain/jobs/job.ts';
 import type { Outcome } from '#src/domain/jobs/outcome.ts';
 import {
   Contended,
@@ -11,6 +11,7 @@ import type { Pool } from 'pg';
 import { isContended } from './errors.ts';
 import { toElement } from './job-element.ts';
 import { type Row, query } from './pool.ts';
+import type { Wake } from './wake.ts';
 
 export interface WorkerIdentity {
   /** Unique to this process; shown to every client, so it holds no host name. */
@@ -24,16 +25,26 @@ const WORKER_TYPE = 'dragonfly';
 /** Governs this worker's leases only until its first heartbeat. */
 const LOCK_TIMEOUT_MINUTES = 30;
 
-/** The queue as the functions of the migrations give it to a worker. */
+/**
+ * A claim does not wait for the disk: one that a crash of the server undoes is a job that waits again, and its report, which
+ * would have to be on the disk after it, is refused. Only the last attempt of a job must not be forgotten.
+ */
+const CLAIM = `
+  select job_id, job_type, payload, attempts, lease_token, priority, max_attempts, trace_id, organization_id, options
+    from (select current_setting('synchronous_commit') as usual, set_config('synchronous_commit', 'off', true)) as commit,
+         ops.claim_jobs($1, $2, $3, $4)
+   where attempts < max_attempts or set_config('synchronous_commit', commit.usual, true) is not null`;
+
+/** The queue as the functions of the migrations give it to a worker. What a report queues, or gives back, wakes the idle ones. */
 export const postgresWorkerQueue = (
   pool: Pool,
   { id, hostname, deadAfterMs }: WorkerIdentity,
+  wake: Wake,
 ): WorkerQueue => ({
   async claim(types, limit) {
     const rows = await query(pool, {
       name: 'claim_jobs',
-      text: `select job_id, job_type, payload, attempts, lease_token, priority, max_attempts, trace_id, organization_id, options
-               from ops.claim_jobs($1, $2, $3, $4)`,
+      text: CLAIM,
       values: [types, limit, LOCK_TIMEOUT_MINUTES, id],
     });
     return rows.map(toClaimedJob);
@@ -45,6 +56,7 @@ export const postgresWorkerQueue = (
       text: 'select job_id, lease_token from ops.complete_jobs($1, $2, $3, $4, $5, $6, $7)',
       values: valuesOf(reports),
     }).catch(throwContended);
+    wake(reports.flatMap(typesToRun));
     return new Set(rows.map((row) => leaseTokenOf(row['job_id'] as string, row['lease_token'] as string)));
   },
 
@@ -70,6 +82,14 @@ export const postgresWorkerQueue = (
     };
   },
 });
+
+/** Of what can run at once when this is reported. */
+function typesToRun({ job, outcome }: Report): string[] {
+  if (outcome.status === 'completed') return (outcome.followUps ?? []).filter(isDue).map(({ type }) => type);
+  if (outcome.status === 'failed' || (outcome.backoffSeconds ?? 0) > 0) return [];
+  return [job.type];
+}
+const isDue = ({ runAt }: NewJob): boolean => runAt === undefined || Date.parse(runAt) <= Date.now();
 
 /** In SQL the token is the one of the claim; here it names the job, too, because a claim has many. */
 export const leaseTokenOf = (jobId: string, claim: string): string => `${jobId} ${claim}`;
@@ -125,7 +145,7 @@ const toClaimedJob = (row: Row): ClaimedJob => ({
   options: row['options'] === null ? null : toOptions(row['options'] as StoredOptions),
 });
 
-/** Whoever queued with SQL may have left out or added some. */
+/** `ops.fault_of_options` lets nothing else in. */
 interface StoredOptions {
   readonly timeout_seconds?: number;
   readonly initial_delay_seconds?: number;

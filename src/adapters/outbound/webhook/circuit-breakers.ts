@@ -7,22 +7,32 @@ import { NoAnswer } from './no-answer.ts';
 const CONSECUTIVE_FAILURES = 5;
 /** Then one delivery tries again. */
 const OPEN_MS = 30_000;
-/** Hosts whose state is remembered (ARC-3); the least recently used one is forgotten, which closes its circuit. */
-const MAX_HOSTS = 1000;
+/** Circuits that are remembered (ARC-3); the least recently used one is forgotten, which closes it. */
+const MAX_CIRCUITS = 10_000;
 
 interface Answer {
   readonly status: number;
 }
 
-/** One circuit a host (ARC-7). No answer and 5xx count against the host; whatever else went wrong does not. */
+/** Whose deliveries go where. */
+interface Circuit {
+  readonly organizationId: string | null;
+  readonly host: string;
+}
+
+/**
+ * One circuit a host and organisation (ARC-7): many may deliver to one host, and nobody shall be able to close it to others. No answer
+ * and 5xx count against the host; whatever else went wrong does not.
+ */
 export function circuitBreakers() {
-  const circuits = new LRUCache<string, ReturnType<typeof newCircuit>>({ max: MAX_HOSTS });
+  const circuits = new LRUCache<string, ReturnType<typeof newCircuit>>({ max: MAX_CIRCUITS });
 
   return {
     /** @throws NotAttempted when the circuit of the host is open, and for how long */
-    async execute<T extends Answer>(host: string, call: () => Promise<T>): Promise<T> {
-      const circuit = circuits.get(host) ?? newCircuit();
-      circuits.set(host, circuit);
+    async execute<T extends Answer>({ organizationId, host }: Circuit, call: () => Promise<T>): Promise<T> {
+      const key = `${organizationId ?? ''} ${host}`;
+      const circuit = circuits.get(key) ?? newCircuit();
+      circuits.set(key, circuit);
       const waitMs = circuit.waitMs();
       if (waitMs > 0) {
         throw new NotAttempted(

@@ -73,7 +73,8 @@ export function createWebhookSender(
   return {
     async send(request) {
       const url = new URL(request.url);
-      return await breakers.execute(url.host, async () => await deliver(request, url));
+      const circuit = { organizationId: request.organizationId, host: url.host };
+      return await breakers.execute(circuit, async () => await deliver(request, url));
     },
     async close() {
       await agent.close();

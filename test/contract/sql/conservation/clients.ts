@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { begin } from '../queue.ts';
+import { begin, only } from '../queue.ts';
 import type { Session } from '../roles.ts';
 import { type Random, type Run, actUntilEnd, hold } from './actor.ts';
 
@@ -56,6 +56,30 @@ export async function cancelSome({ queue, ledger, end }: Run, random: Random): P
       if (rows[0]?.status === 'cancelled') ledger.cancelled(id);
     }
     await sleep(20);
+  }
+}
+
+/** Pauses the queue or freezes all, and takes it back. */
+export async function haltSome({ queue, type, ledger, end }: Run, random: Random): Promise<void> {
+  while (Date.now() < end) {
+    const freezes = random() < 0.3;
+    await (freezes ? queue.owner`select ops.freeze_queues()` : queue.api()`select ops.pause_queue(${type})`);
+    ledger.halted();
+    await sleep(random() * 150);
+    ledger.goesOn();
+    await (freezes
+      ? queue.owner`select ops.unfreeze_queues()`
+      : queue.api()`select ops.resume_queue(${type})`);
+    await sleep(100 + random() * 300);
+  }
+}
+
+/** Queues dead letters again, several at a time, and deletes some. */
+export async function tidySome({ queue, type, ledger, end }: Run, random: Random): Promise<void> {
+  while (Date.now() < end) {
+    if (random() < 0.7) await queue.api()`select ops.redrive_jobs(${type}, 5)`;
+    else ledger.purged(only(await queue.api()<{ n: number }>`select ops.purge_jobs(${type}, 1) as n`).n);
+    await sleep(random() * 60);
   }
 }
 

@@ -20,6 +20,9 @@ const endOf = ({ attempts: number, max_attempts }: Claim, { status }: Outcome): 
   return status === 'pending' ? 'failed' : status;
 };
 
+/** Nobody is told which dead letters were. */
+const mayBeRedriven = ({ status }: { status: string }): boolean => status === 'failed';
+
 export type Ledger = ReturnType<typeof newLedger>;
 
 /**
@@ -40,6 +43,9 @@ export function newLedger() {
   /** How jobs ended, and how they may have. */
   const ends = new Map<string, { readonly status: string; readonly known: number }>();
   const doubts = new Map<string, string[]>();
+  /** Since when it is known that nothing may be claimed. */
+  let haltedSince = Infinity;
+  let purged = 0;
 
   function checkClaim({ job_id, attempts: number, max_attempts, run_at }: Claim, asked: number): void {
     const state = jobs.get(job_id);
@@ -47,7 +53,8 @@ export function newLedger() {
     if (number > max_attempts) faults.push(`${job_id} has attempt ${number} of ${max_attempts}`);
     if (run_at.getTime() > Date.now()) faults.push(`${job_id} runs before its time`);
     const end = ends.get(job_id);
-    if (end && end.known < asked) faults.push(`${job_id} runs although it is ${end.status}`);
+    if (end && end.known < asked && !mayBeRedriven(end))
+      faults.push(`${job_id} runs although it is ${end.status}`);
     for (const { claim, known, lasting } of attempts.get(job_id) ?? []) {
       if (lasting && known < asked && !reported.has(keyOf(claim)))
         faults.push(`${job_id} runs twice at a time`);
@@ -67,7 +74,15 @@ export function newLedger() {
     },
     committed: (): string[] => [...jobs].flatMap(([id, state]) => (state === 'committed' ? [id] : [])),
 
+    halted: (): void => void (haltedSince = count += 1),
+    /** Before that is asked for. */
+    goesOn: (): void => void (haltedSince = Infinity),
+    purged: (jobs: number): void => void (purged += jobs),
+    /** How many jobs must be gone. */
+    gone: (): number => purged,
+
     checkClaims: (claims: readonly Claim[], asked: number): void => {
+      if (claims.length > 0 && haltedSince < asked) faults.push('jobs are claimed from a halted queue');
       for (const claim of claims) checkClaim(claim, asked);
     },
     /** Claims whose transaction is committed, asked for at that moment. */
@@ -97,7 +112,8 @@ export function newLedger() {
         accepted.add(key);
         const end = endOf(claim, outcome);
         if (end === undefined) return;
-        if (ends.has(id)) faults.push(`${id} is ${end} although it was ${ends.get(id)?.status}`);
+        const before = ends.get(id);
+        if (before && !mayBeRedriven(before)) faults.push(`${id} is ${end} although it was ${before.status}`);
         ends.set(id, { status: end, known: (count += 1) });
       };
     },
@@ -109,14 +125,16 @@ export function newLedger() {
 
     cancel: (id: string): void => void cancelling.add(id),
     cancelled: (id: string): void => {
-      const end = ends.get(id)?.status ?? 'cancelled';
-      if (end !== 'cancelled') faults.push(`${id} is cancelled although it was ${end}`);
+      const end = ends.get(id) ?? { status: 'cancelled' };
+      if (end.status !== 'cancelled' && !mayBeRedriven(end))
+        faults.push(`${id} is cancelled although it was ${end.status}`);
       ends.set(id, { status: 'cancelled', known: (count += 1) });
     },
     /** How the job may have ended, also by losing its last attempt. */
     endsOf: (id: string, usedUp: boolean): string[] => {
       const end = ends.get(id);
-      return end ? [end.status] : [...(doubts.get(id) ?? []), ...(usedUp ? ['failed'] : [])];
+      if (end && !mayBeRedriven(end)) return [end.status];
+      return [...(end ? [end.status] : []), ...(doubts.get(id) ?? []), ...(usedUp ? ['failed'] : [])];
     },
     /** From now on every attempt may be taken back. */
     letGo: (): void => attempts.clear(),

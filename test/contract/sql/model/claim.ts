@@ -85,6 +85,7 @@ function accept(
   expect(row.run_at.getTime(), 'run_at').toBeLessThanOrEqual(Date.now());
   expect(types).toContain(job.type);
   expect([...world.paused], 'paused').not.toContain(job.type);
+  expect(world.frozen, 'frozen').toBe(false);
   expect(world.changedByOthers(session, id), `${id} is in the hands of another transaction`).toBe(false);
   const earlier = world.claims.filter((claim) => claim.job_id === id && claim.lease_token === token);
   expect(earlier, 'attempts with the same token').toEqual([]);

@@ -57,7 +57,7 @@ export async function retryJob(world: World, real: Real, session: number, id: st
 }
 
 /** Whether it is finished and needs its key again if it is retried. */
-const wantsKey = (job: Job): job is Job & { key: string } =>
+export const wantsKey = (job: Job): job is Job & { key: string } =>
   job.key !== undefined && (job.status === 'failed' || job.status === 'cancelled');
 
 function retryWaits(world: World, session: number, id: string, job: Job | undefined): Waits {

@@ -5,6 +5,7 @@ import { cancel, pause, redrive, resume, retry } from './client.ts';
 import type { Command } from './command.ts';
 import { SOON_MS, enqueue, enqueueOne } from './enqueue.ts';
 import { beat, die, reap } from './liveness.ts';
+import { endDay, freeze, ofDeadLetters, unfreeze } from './operator.ts';
 import { report, updateStatus } from './report.ts';
 import { begin, end, kill, rollbackTo, savepoint } from './transactions.ts';
 import { SESSIONS, TYPES, WORKERS } from './world.ts';
@@ -37,6 +38,8 @@ const outcome = fc.constantFrom(
   { status: 'released', backoff_seconds: SOON_MS / 1000 },
 );
 
+const followUp = fc.constantFrom(undefined, undefined, undefined, undefined, 0, 1);
+
 const claimOf = fc.record({
   session,
   worker,
@@ -61,7 +64,7 @@ export const commands: Arbitrary<Command>[] = [
     often(4, claimOf.map(settledClaim)),
     often(
       14,
-      fc.tuple(session, latest, outcome).map((of) => report(...of)),
+      fc.tuple(session, latest, outcome, followUp).map((of) => report(...of)),
     ),
     often(
       3,
@@ -81,6 +84,17 @@ export const commands: Arbitrary<Command>[] = [
       3,
       fc.tuple(session, latest).map((of) => redrive(...of)),
     ),
+    often(
+      4,
+      fc
+        .record({
+          act: fc.constantFrom('redrive', 'purge'),
+          session,
+          type,
+          most: fc.integer({ min: 1, max: 3 }),
+        })
+        .map(ofDeadLetters),
+    ),
     often(6, session.map(begin)),
     often(
       8,
@@ -94,6 +108,9 @@ export const commands: Arbitrary<Command>[] = [
     often(1, session.map(kill)),
     often(1, type.map(pause)),
     often(3, type.map(resume)),
+    often(1, fc.constant(freeze)),
+    often(6, fc.constant(unfreeze)),
+    often(2, fc.constant(undefined).map(endDay)),
     often(2, worker.map(beat)),
     often(1, worker.map(die)),
     often(

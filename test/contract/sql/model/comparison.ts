@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import type { Sql } from '../roles.ts';
 import { claimAll } from './claim.ts';
 import { resume, retryJob } from './client.ts';
+import { unfreeze } from './operator.ts';
 import { type Job, isUnfinished } from './job.ts';
 import { reap } from './liveness.ts';
 import { type Real, learnOfLost, sqlOf } from './real.ts';
@@ -42,6 +43,7 @@ export async function drain(world: World, real: Real): Promise<Job[]> {
     await sqlOf(real, session)`rollback`;
     world.rollback(session);
   }
+  await unfreeze.run(world, real);
   for (const type of world.types.keys()) await resume(type).run(world, real);
   await reap(0, 30).run(world, real);
   for (const { id, lease } of world.seen()) {

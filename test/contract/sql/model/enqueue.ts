@@ -69,6 +69,26 @@ export const enqueueOne = (session: number, wanted: Wanted): Command =>
     if (rows) take(world, session, { ...job, id: only(rows).id }, owner);
   });
 
+/** A job that the outcome of another one queued. */
+export const takeFollowUp = (world: World, session: number, { id, type }: Pick<Job, 'id' | 'type'>): void =>
+  take(
+    world,
+    session,
+    {
+      id,
+      type,
+      batch: world.queued.length,
+      key: undefined,
+      priority: 0,
+      maxAttempts: DEFAULT_ATTEMPTS,
+      attempts: 0,
+      status: 'pending',
+      runAt: 0,
+      lease: undefined,
+    },
+    undefined,
+  );
+
 /** The answer was that job: the one that has the key already, or a new one. */
 function take(world: World, session: number, job: Job, owner: string | undefined): void {
   if (owner !== undefined) {

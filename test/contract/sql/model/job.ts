@@ -31,6 +31,9 @@ export interface Job {
 
 export const isUnfinished = ({ status }: Job): boolean => status === 'pending' || status === 'processing';
 
+/** Deleted, but for the transactions that still see it. */
+export const isPurged = ({ status }: Job): boolean => status === 'purged';
+
 /** Whether its attempt may be taken back although nobody reported an outcome. */
 export const isLost = ({ lease }: Job): boolean =>
   lease !== undefined && (lease.worker.heart === 'none' ? lease.expired : lease.worker.heart === 'dead');
@@ -68,6 +71,8 @@ export function reported(job: Job, { status, backoff_seconds }: Outcome, at: num
 
 export const cancelled = (job: Job): Job =>
   isUnfinished(job) ? { ...job, status: 'cancelled', lease: undefined } : job;
+
+export const purged = (job: Job): Job => ({ ...job, status: 'purged' });
 
 export function retried(job: Job): Job {
   switch (job.status) {

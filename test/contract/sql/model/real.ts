@@ -35,6 +35,7 @@ export async function reset({ queue, sessions }: Real): Promise<void> {
       sessions[number] = await connectSession(queue);
     });
   }
+  await queue.owner`select ops.unfreeze_queues()`;
 }
 
 export function sessionOf({ sessions }: Real, number: number): Session {

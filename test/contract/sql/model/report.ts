@@ -1,25 +1,39 @@
 import { expect } from 'vitest';
-import type { Claim, Outcome } from '../queue.ts';
+import { type Claim, type Outcome, only } from '../queue.ts';
 import { type Command, command, nth } from './command.ts';
+import { takeFollowUp } from './enqueue.ts';
 import { isLost, reported } from './job.ts';
-import { type Real, ask } from './real.ts';
+import { type Real, ask, sqlOf } from './real.ts';
 import type { World } from './world.ts';
 
-/** An outcome of one of the attempts that ever were: current, lost, superseded or rolled back. */
-export const report = (session: number, number: number, outcome: Outcome): Command =>
+/**
+ * An outcome of one of the attempts that ever were: current, lost, superseded or rolled back.
+ *
+ * @param followUp the number of the type of a job that follows
+ */
+export const report = (session: number, number: number, outcome: Outcome, followUp?: number): Command =>
   command(
-    `report ${session} of claim ${number} ${JSON.stringify(outcome)}`,
+    `report ${session} of claim ${number} ${JSON.stringify(outcome)} followed by ${followUp}`,
     async (world, real) => {
       const claim = nth(world.claims, number);
-      if (claim) await reportOf(world, real, { session, claim, outcome });
+      const type = followUp === undefined ? undefined : world.types[followUp];
+      if (claim) await reportOf(world, real, { session, claim, outcome, followUp: type });
     },
     (world) => world.claims.length > 0,
   );
 
+interface Reporting {
+  readonly session: number;
+  readonly claim: Claim;
+  readonly outcome: Outcome;
+  /** The type of a job that follows. */
+  readonly followUp?: string | undefined;
+}
+
 export async function reportOf(
   world: World,
   real: Real,
-  { session, claim, outcome }: { session: number; claim: Claim; outcome: Outcome },
+  { session, claim, outcome, followUp }: Reporting,
 ): Promise<void> {
   const id = claim.job_id;
   const job = world.see(session, id);
@@ -31,13 +45,32 @@ export async function reportOf(
     world,
     real,
     { session, waits },
-    async (sql) => await real.queue.report(claim, outcome, sql),
+    async (sql) =>
+      await real.queue.report(
+        claim,
+        { ...outcome, ...(followUp !== undefined && { follow_ups: [{ type: followUp }] }) },
+        sql,
+      ),
   );
   if (took === undefined) return;
   world.touch(session, claim.lease_token);
   expect({ claim, job, took }).toEqual({ claim, job, took: current });
   if (job && current) world.put(session, reported(job, outcome, at));
   else world.touch(session, id);
+  if (current && followUp !== undefined)
+    await learnOfFollowUp(world, real, { session, parent: id, type: followUp });
+}
+
+/** There is one more that this job queued. One that an outcome queued which was refused is found by the comparison. */
+async function learnOfFollowUp(
+  world: World,
+  real: Real,
+  { session, parent, type }: { session: number; parent: string; type: string },
+): Promise<void> {
+  const rows = await sqlOf(real, session)<{ id: string }>`
+    select id from ops.jobs where type = ${type} and created_by = ${`job:${parent}`}`;
+  const { id } = only(rows.filter((row) => !world.queued.includes(row.id)));
+  takeFollowUp(world, session, { id, type });
 }
 
 /** What takes effect must wait for who has changed the job. What has none may be refused at once. */

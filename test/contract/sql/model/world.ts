@@ -1,5 +1,5 @@
 import { type Claim, newType, newWorker } from '../queue.ts';
-import { type Job, type ModelWorker, isClaimable, isUnfinished } from './job.ts';
+import { type Job, type ModelWorker, isClaimable, isPurged, isUnfinished } from './job.ts';
 
 /** How many connections act. Each is known by its number. */
 export const SESSIONS = 3;
@@ -34,13 +34,14 @@ export function newWorld() {
     session === undefined ? undefined : transactions.get(session)?.now;
   const others = (session: number | undefined): Changes[] =>
     [...transactions].flatMap(([number, { now }]) => (number === session ? [] : [now]));
-  const seenWith = (changes?: Changes): Job[] => [
-    ...new Map([...committed, ...(changes?.changed ?? [])]).values(),
-  ];
+  const seenWith = (changes?: Changes): Job[] =>
+    [...new Map([...committed, ...(changes?.changed ?? [])]).values()].filter((job) => !isPurged(job));
 
   const seen = (session?: number): Job[] => seenWith(of(session));
-  const see = (session: number | undefined, id: string): Job | undefined =>
-    of(session)?.changed.get(id) ?? committed.get(id);
+  const see = (session: number | undefined, id: string): Job | undefined => {
+    const job = of(session)?.changed.get(id) ?? committed.get(id);
+    return job && !isPurged(job) ? job : undefined;
+  };
   const changedByOthers = (session: number | undefined, id: string): boolean =>
     others(session).some(({ changed }) => changed.has(id));
   const companyIn = ({ changed, touched }: Changes): Set<unknown> => {
@@ -82,6 +83,7 @@ export function newWorld() {
     types: Array.from({ length: TYPES }, newType),
     workers: Array.from({ length: WORKERS }, (): ModelWorker => ({ id: newWorker(), heart: 'none' })),
     paused: new Set<string>(),
+    frozen: false,
     /** Every claim that was answered, those of transactions that rolled back too. */
     claims: [] as Claim[],
     /** Every job that was ever queued, those of transactions that rolled back too, in that order. */
@@ -89,6 +91,7 @@ export function newWorld() {
     settled,
 
     isOpen: (session: number): boolean => transactions.has(session),
+    isQuiet: (): boolean => transactions.size === 0,
     savepoints: (session: number): number => transactions.get(session)?.savepoints.length ?? 0,
     begin: (session: number): void => {
       transactions.set(session, { now: { changed: new Map(), touched: new Set() }, savepoints: [] });
@@ -126,6 +129,10 @@ export function newWorld() {
         transaction.now = { changed: new Map(changed).set(job.id, job), touched };
       }
     },
+    /** What a day that is over takes with it. */
+    forget: (isGone: (job: Job) => boolean): void => {
+      for (const job of [...committed.values()].filter(isGone)) committed.delete(job.id);
+    },
     touch: (session: number, id: string): void => {
       const transaction = transactions.get(session);
       if (!transaction) return;
@@ -152,6 +159,7 @@ export function newWorld() {
 
     /** What claims of the types must find in the end. What the session itself has changed they may find. */
     toBeFound(session: number | undefined, types: readonly string[], at: number): Job[] {
+      if (this.frozen) return [];
       return seen(session).filter(
         (job) =>
           types.includes(job.type) &&
