@@ -56,7 +56,7 @@ function holds({ bound, must, value, ratio }: Row): boolean {
   return (bound === 'value at most' ? value : ratio) <= must;
 }
 
-/** Prints a table, writes `--json` if asked to, with a plot beside it, and says whether every bound holds. */
+/** Prints a table and its conditions, writes `--json` if asked to, with a plot beside it, and says whether every bound holds. */
 export function report(
   rows: readonly Row[],
   json: string | undefined,
@@ -72,6 +72,8 @@ export function report(
       ...(row.bound !== null && { must: `${row.bound} ${row.must}`, goal: row.goal, holds: holds(row) }),
     })),
   );
+  for (const [name, text] of Object.entries(further))
+    if (typeof text === 'string') console.log(`${name}: ${text}`);
   const conditions = {
     node: process.version,
     platform: `${platform()} ${arch()}`,

@@ -39,7 +39,11 @@ const counters = await resolveServer(redis, { directory: temporaryDirectory('red
 const tier =
   counters.kind === 'absent'
     ? { DRAGONFLY_ENV: 'staging' }
-    : { DRAGONFLY_ENV: 'prod', DRAGONFLY_REDIS_URL: counters.url };
+    : {
+        DRAGONFLY_ENV: 'prod',
+        DRAGONFLY_REDIS_URL: counters.url,
+        DRAGONFLY_METRICS_TOKEN: randomBytes(36).toString('base64'),
+      };
 
 /** The image's start command, with what a production cluster would set. */
 async function startService(databaseUrl: string): Promise<Started> {

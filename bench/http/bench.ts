@@ -1,5 +1,8 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { freePort } from '../../dev/servers/ports.ts';
@@ -33,6 +36,8 @@ export async function withBench<T>(work: (bench: Bench) => Promise<T>): Promise<
     directory: temporaryDirectory('redis'),
   });
   const load = startLoad();
+  const secrets = mkdtempSync(join(tmpdir(), 'http-bench-'));
+  const databaseUrlFile = join(secrets, 'database-url');
   try {
     return await withScratchDatabase(async ({ owner, api }) => {
       await createPeerTable(owner);
@@ -43,6 +48,7 @@ export async function withBench<T>(work: (bench: Bench) => Promise<T>): Promise<
         role: 'admin',
         lifetimeMs: 3_600_000,
       });
+      writeFileSync(databaseUrlFile, api);
       const service = {
         DRAGONFLY_ENV: 'staging',
         HOST: '127.0.0.1',
@@ -50,7 +56,7 @@ export async function withBench<T>(work: (bench: Bench) => Promise<T>): Promise<
         DRAGONFLY_METRICS_PORT: '0',
         DRAGONFLY_SHUTDOWN_DELAY: '0s',
         DRAGONFLY_GIT_SHA: randomBytes(20).toString('hex'),
-        DRAGONFLY_API_DATABASE_URL: api,
+        DRAGONFLY_API_DATABASE_URL_FILE: databaseUrlFile,
         DRAGONFLY_CORS_ORIGINS: ORIGIN,
         DRAGONFLY_RATE_LIMIT_AUTHENTICATED: NO_LIMIT,
         DRAGONFLY_RATE_LIMIT_ANONYMOUS: NO_LIMIT,
@@ -61,6 +67,7 @@ export async function withBench<T>(work: (bench: Bench) => Promise<T>): Promise<
     });
   } finally {
     load.stop();
+    rmSync(secrets, { recursive: true });
     if (counters.kind !== 'absent') await counters.stop();
     collector.stop();
   }

@@ -6,7 +6,7 @@ import { requestsOf } from './requests.ts';
 import type { Comparison, ServerName } from './rows.ts';
 import { servers } from './servers.ts';
 
-/** Measures one row after the other. Rows with Redis are left out, aloud, where there is none. */
+/** Measures one row after the other. Those with Redis are missing where there is none. */
 export async function compare(
   comparisons: readonly Comparison[],
   bench: Bench,
@@ -24,7 +24,7 @@ export async function compare(
     for (const comparison of comparisons) {
       const { name, ours, peer, measure, bar } = comparison;
       if (ours === 'service with Redis' && bench.redisUrl === undefined) {
-        console.log(`${name}: left out, there is no Redis.`);
+        console.error(`${name}: left out, there is no Redis. Install Debian's redis-server.`);
         continue;
       }
       const pair = [await targetOf(ours, comparison), await targetOf(peer, comparison)] as const;

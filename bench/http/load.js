@@ -1,4 +1,5 @@
 // The load, in a process of its own: a message says what to ask and how, the answer is what came of it.
+import { randomUUID } from 'node:crypto';
 import autocannon from 'autocannon';
 import { paced } from './paced.js';
 
@@ -6,12 +7,13 @@ const CONNECTIONS = 50;
 
 /** As fast as the server answers. */
 async function saturated({ url, request, seconds, connections = CONNECTIONS }) {
-  const { method, path, headers, body } = request;
+  const { method, path, headers, body, keyed } = request;
   const result = await autocannon({
     url: url + path,
     method,
     headers,
     body,
+    ...(keyed && { requests: [{ setupRequest: withNewKey }] }),
     connections,
     duration: seconds,
   });
@@ -23,6 +25,11 @@ async function saturated({ url, request, seconds, connections = CONNECTIONS }) {
   }
   return { requests: good, perSecond: good / result.duration };
 }
+
+const withNewKey = (request) => ({
+  ...request,
+  headers: { ...request.headers, 'idempotency-key': randomUUID() },
+});
 
 const KINDS = { saturated, paced };
 

@@ -7,6 +7,8 @@ export interface LoadRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Each with an Idempotency-Key of its own. */
+  readonly keyed?: true;
 }
 
 /** One stretch of load on one server. */

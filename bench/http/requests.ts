@@ -22,6 +22,7 @@ export async function requestsOf({ key, databaseUrl }: Bench, serviceUrl: string
     'GET job types': { method: 'GET', path: '/v1/job-types', headers },
     'GET job': { method: 'GET', path: `/v1/jobs/${id}`, headers },
     'POST job': post,
+    'POST job, keyed': { ...post, keyed: true },
   } as const satisfies Record<string, LoadRequest>;
 }
 

@@ -13,7 +13,7 @@ export interface Comparison {
   readonly measure: 'per CPU second' | 'p99';
   readonly ours: ServerName;
   readonly peer: ServerName;
-  readonly request: 'GET job types' | 'GET job' | 'POST job';
+  readonly request: 'GET job types' | 'GET job' | 'POST job' | 'POST job, keyed';
   /** Whether the processor time of PostgreSQL counts too. */
   readonly database?: true;
   readonly bar?: Bar;
@@ -45,6 +45,7 @@ export const COMPARISONS: readonly Comparison[] = [
   { ...ofService, name: 'authenticated GET of a job, with PostgreSQL', request: 'GET job', database: true },
   { ...ofService, name: 'POST that queues a job', request: 'POST job', bar: atLeast(0.65, 0.75) },
   { ...ofService, name: 'POST that queues a job, with PostgreSQL', request: 'POST job', database: true },
+  { ...ofService, name: 'POST with an Idempotency-Key', request: 'POST job, keyed' },
   {
     name: 'Redis limiter on',
     measure: 'per CPU second',

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { createWorker } from '../../src/adapters/inbound/worker/worker.ts';
 import { createPool, query } from '../../src/adapters/outbound/postgres/pool.ts';
+import { createWaker } from '../../src/adapters/outbound/postgres/wake.ts';
 import { postgresQueueEvents } from '../../src/adapters/outbound/postgres/queue-events.ts';
 import { postgresWorkerQueue } from '../../src/adapters/outbound/postgres/worker-queue.ts';
 import { logDestination } from '../../src/adapters/outbound/telemetry/log-destination.ts';
@@ -94,6 +95,10 @@ function poolOf(databaseUrl: string, pooler: string | undefined, applicationName
   });
 }
 
+/** As a service of Node has one, which wakes after its commits. */
+const wakerOf = (pool: Pool) =>
+  createWaker({ send: async (statement) => await query(pool, statement), onError: console.error });
+
 /** @param url where it listens, directly */
 async function startWorker(
   url: string,
@@ -103,8 +108,9 @@ async function startWorker(
 ): Promise<Working> {
   const id = `worker-${randomUUID()}`;
   const metrics = new Registry();
+  const waker = wakerOf(pool);
   const { claims, queue } = counting(
-    postgresWorkerQueue(pool, { id, hostname: 'bench', deadAfterMs: 60_000 }),
+    postgresWorkerQueue(pool, { id, hostname: 'bench', deadAfterMs: 60_000 }, waker.wake),
   );
   const worker = createWorker(OPTIONS, {
     queue,
@@ -150,6 +156,7 @@ async function startWorker(
     claims,
     async stop() {
       await worker.drain();
+      await waker.stop();
       await pool.end();
     },
   };
@@ -177,12 +184,20 @@ export const engineThrough = (pooler?: string): Engine => ({
       `select ops.make_day(${today})`,
     );
   },
+  async unfinished(client) {
+    const { rows } = await client.query<{ jobs: number }>(
+      'select coalesce(sum(depth + scheduled + processing), 0)::float8 as jobs from ops.queue_stats()',
+    );
+    return rows[0]?.jobs ?? 0;
+  },
   async connect(databaseUrl, connections) {
     const pool = poolOf(databaseUrl, pooler, 'bench-producer', connections);
+    const waker = wakerOf(pool);
     return {
       async enqueue(n) {
         const values = [TYPE, JSON.stringify(payloadOf(n))];
         await query(pool, { name: 'one', text: 'select ops.queue_job($1, $2)', values });
+        waker.wake([TYPE]);
       },
       async enqueueMany(from, count, type) {
         const jobs = payloadsOf(from, count).map((payload) => ({ type, payload }));
@@ -191,6 +206,7 @@ export const engineThrough = (pooler?: string): Engine => ({
           text: 'select count(*) from ops.queue_jobs($1)',
           values: [JSON.stringify(jobs)],
         });
+        waker.wake([type]);
       },
       work: async (types, handle) =>
         await startWorker(
@@ -200,6 +216,7 @@ export const engineThrough = (pooler?: string): Engine => ({
           handle,
         ),
       close: async () => {
+        await waker.stop();
         await pool.end();
       },
     };

@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
+import type { Client } from 'pg';
 
 /** A queue that is measured. Its functions run in processes of their own: see process.ts. */
 export interface Engine {
@@ -9,6 +10,8 @@ export interface Engine {
   backlog(databaseUrl: string, backlog: Backlog): Promise<void>;
   /** What an operator does at the end of each day: finished jobs go. */
   retain(databaseUrl: string): Promise<void>;
+  /** Jobs that wait, run or are not yet reported, as the database knows them. */
+  unfinished(client: Client): Promise<number>;
   connect(databaseUrl: string, connections: number): Promise<Queue>;
 }
 
@@ -40,6 +43,9 @@ export interface Payload {
 }
 
 export const TYPE = 't';
+
+/** By the machine's monotonic clock, the same in all processes. */
+export const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 /** About 100 bytes of JSON. */
 export const payloadOf = (n: number) => ({

@@ -1,5 +1,5 @@
 // A process that queues or works, told what to do by the bench: see child.ts.
-import { type EngineName, type Queue, TYPE, type Working, loadEngine } from './engine.ts';
+import { type EngineName, type Queue, TYPE, type Working, loadEngine, nowMs } from './engine.ts';
 
 export interface Commands {
   /** `count` jobs, `batch` in a call, on all connections side by side. */
@@ -35,7 +35,6 @@ let reporter: NodeJS.Timeout | undefined;
 let starts: Moment[] = [];
 let [handled, firstMs, next] = [0, 0, 0];
 
-export const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 const sideBySide = async (count: number, work: () => Promise<void>): Promise<void> => {
   await Promise.all(Array.from({ length: count }, work));
 };

@@ -1,9 +1,9 @@
 import type { Bar } from '../report.ts';
-import type { EngineName } from './engine.ts';
+import { type EngineName, TYPE } from './engine.ts';
 import { drain, emptyClaims } from './measures/drain.ts';
 import { bulkEnqueue, singleEnqueue } from './measures/enqueue.ts';
-import { claimBuffers } from './measures/buffers.ts';
-import { httpBatches, sqlBatches } from './measures/http-batches.ts';
+import { claimBuffers, readBuffers } from './measures/buffers.ts';
+import { httpBatches } from './measures/http-batches.ts';
 import { lifecycle } from './measures/lifecycle.ts';
 import type { Measure } from './measures/measure.ts';
 import { pickUp } from './measures/pick-up.ts';
@@ -48,13 +48,25 @@ export const FIGURES: readonly Figure[] = [
     measure: drain({ analysed: false }),
     base: ['analysed', plain, atLeast(0.85, 0.95)],
   },
-  { ...perSecond, name: 'single enqueue', measure: singleEnqueue, peers: { graphile: atLeast(3, 4) } },
+  { ...perSecond, name: 'single enqueue', measure: singleEnqueue(), peers: { graphile: atLeast(3, 4) } },
+  {
+    ...perSecond,
+    name: 'single enqueue, a worker of another type',
+    measure: singleEnqueue('t1'),
+    peers: { graphile: atLeast(3, 4) },
+  },
+  {
+    ...perSecond,
+    name: 'single enqueue, a worker of the type',
+    measure: singleEnqueue(TYPE),
+    peers: { graphile: atLeast(3, 4) },
+  },
   { ...perSecond, name: 'bulk enqueue', measure: bulkEnqueue, peers: { graphile: atLeast(1.5, 2) } },
   {
     ...perSecond,
     name: 'batches of 100 by HTTP',
     measure: httpBatches,
-    base: ['by SQL', sqlBatches, atLeast(0.3, 0.5)],
+    base: ['bulk by SQL', bulkEnqueue, atLeast(0.3, 0.5)],
   },
   {
     name: 'WAL a job',
@@ -89,6 +101,12 @@ export const FIGURES: readonly Figure[] = [
     unit: 'buffers',
     measure: claimBuffers(({ deepBacklog }) => deepBacklog),
     base: ['10k', buffersAt10k, atMost(1.5, 1.2)],
+  },
+  {
+    name: 'buffers of job, lists and figures, deep',
+    unit: 'buffers',
+    measure: readBuffers(({ deepBacklog }) => deepBacklog),
+    base: ['10k', readBuffers(() => 10_000), atMost(1.5, 1.2)],
   },
   {
     ...perSecond,

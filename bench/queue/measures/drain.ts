@@ -1,11 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Child, startChild } from '../child.ts';
-import { type Backlog, TYPE } from '../engine.ts';
+import { type Backlog, TYPE, nowMs } from '../engine.ts';
 import { type Database, connect } from '../server.ts';
 import type { Measure } from './measure.ts';
 
 /** Until the code of everybody is compiled. */
 const WARM_UP = 20_000;
 const BATCH = 1000;
+/** Between looks for the last outcome, once its handler has started. */
+const POLL_MS = 5;
 
 interface Drain {
   /** Whether the planner knows the tables. Otherwise autovacuum is off from the start. */
@@ -20,7 +23,7 @@ interface Drain {
   readonly types?: readonly string[];
 }
 
-/** Jobs a second, from the start of the first handler to the start of the last one. */
+/** Jobs a second, from the start of the first handler to the commit of the last outcome. */
 export const drain =
   ({
     analysed = true,
@@ -44,7 +47,7 @@ export const drain =
         }
         if (analysed) await database.client.query('vacuum analyze');
         await database.client.query('checkpoint');
-        return await timeOf(workers, behind === 'paused' ? [...types, behind] : types, count);
+        return await timeOf(database, workers, behind === 'paused' ? [...types, behind] : types, count);
       };
       await run(WARM_UP);
       const pin = pinned ? await pinSnapshot(database.url) : undefined;
@@ -73,16 +76,19 @@ export const emptyClaims =
     });
 
 export async function timeOf(
+  { client, engine }: Database,
   workers: readonly Child[],
   types: readonly string[],
   count: number,
 ): Promise<number> {
-  let firstMs = Number.POSITIVE_INFINITY;
+  const left = (await engine.unfinished(client)) - count;
   let lastMs = 0;
-  await drained(workers, types, count, (progress) => {
-    if (progress.handled > 0) firstMs = Math.min(firstMs, progress.firstMs);
-    lastMs = progress.ms;
+  await drained(workers, types, count, async () => {
+    while ((await engine.unfinished(client)) > left) await sleep(POLL_MS);
+    lastMs = nowMs();
   });
+  const began = workers.map((worker) => worker.progress()).filter(({ handled }) => handled > 0);
+  const firstMs = Math.min(...began.map((progress) => progress.firstMs));
   return Math.round((count / (lastMs - firstMs)) * 1000);
 }
 
@@ -90,21 +96,18 @@ async function drained(
   workers: readonly Child[],
   types: readonly string[],
   count: number,
-  note: (progress: ReturnType<Child['progress']>) => void = () => {},
+  untilReported: () => Promise<void> = async () => {},
 ) {
   const all = Promise.withResolvers<void>();
-  let over = false;
   for (const worker of workers) {
     worker.forget();
-    worker.onProgress((progress) => {
-      if (over) return;
-      note(progress);
-      over = workers.reduce((sum, each) => sum + each.progress().handled, 0) >= count;
-      if (over) all.resolve();
+    worker.onProgress(() => {
+      if (workers.reduce((sum, each) => sum + each.progress().handled, 0) >= count) all.resolve();
     });
   }
   await Promise.all(workers.map(async (worker) => await worker.call('work', { types, record: false })));
   await all.promise;
+  await untilReported();
   return await Promise.all(workers.map(async (worker) => (await worker.call('stop')).claims));
 }
 

@@ -4,8 +4,7 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { issueApiKey } from '../../../src/composition/keys.ts';
 import { startLoad } from '../../http/load.ts';
-import { startChild } from '../child.ts';
-import { type EngineName, TYPE, payloadsOf } from '../engine.ts';
+import { type EngineName, payloadsOf } from '../engine.ts';
 import { poolerOf } from '../server.ts';
 import type { Measure } from './measure.ts';
 
@@ -13,19 +12,6 @@ const BATCH = 100;
 const CONNECTIONS = 10;
 const WARM_UP_SECONDS = 2;
 const NO_LIMIT = '1000000000';
-
-/** Jobs a second in calls of a hundred, from four connections. */
-export const sqlBatches: Measure = async (bench, name, volume) =>
-  await bench.withDatabase(name, async ({ url }) => {
-    const producer = await startChild(name, url);
-    const batches = { batch: BATCH, types: [TYPE] };
-    await producer.call('fill', { ...batches, count: 8000 });
-    const startMs = performance.now();
-    await producer.call('fill', { ...batches, count: volume.drain });
-    const perSecond = (volume.drain / (performance.now() - startMs)) * 1000;
-    await producer.end();
-    return Math.round(perSecond);
-  });
 
 /** Jobs a second that one API process takes in batches of a hundred, from ten connections that are kept. */
 export const httpBatches: Measure = async (bench, name, { enqueueSeconds }) =>

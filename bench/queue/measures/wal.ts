@@ -8,13 +8,14 @@ const CYCLES = 3;
 /** Bytes of WAL a job, from its queueing until retention has removed it, vacuum included. Needs full_page_writes off. */
 export const walPerJob: Measure = async (bench, name, volume) => {
   await bench.configure('full_page_writes = off');
-  return await bench.withDatabase(name, async ({ url, engine, client }) => {
+  return await bench.withDatabase(name, async (database) => {
+    const { url, engine, client } = database;
     const producer = await startChild(name, url);
     const worker = await startChild(name, url);
     const count = volume.drain / 4;
     const cycle = async (): Promise<void> => {
       await producer.call('fill', { count, batch: 200, types: [TYPE] });
-      await timeOf([worker], [TYPE], count);
+      await timeOf(database, [worker], [TYPE], count);
       await engine.retain(url);
       await client.query('vacuum');
     };

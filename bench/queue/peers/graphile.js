@@ -27,6 +27,10 @@ export const engine = {
   backlog: () => Promise.reject(new Error('Not measured.')),
   /** Finished jobs are gone already. */
   retain: () => Promise.resolve(),
+  async unfinished(client) {
+    const { rows } = await client.query('select count(*)::float8 as jobs from graphile_worker._private_jobs');
+    return rows[0].jobs;
+  },
   async connect(databaseUrl, connections) {
     const pgPool = createPool(databaseUrl, connections);
     const utils = await makeWorkerUtils({ pgPool, logger });

@@ -24,6 +24,12 @@ export const engine = {
     for (const queue of QUEUES) await boss.deleteStoredJobs(queue);
     await boss.stop();
   },
+  async unfinished(client) {
+    const { rows } = await client.query(
+      "select count(*)::float8 as jobs from pgboss.job where state < 'completed'",
+    );
+    return rows[0].jobs;
+  },
   async connect(databaseUrl, connections) {
     const boss = await start(databaseUrl, Math.max(connections, 10));
     return {
