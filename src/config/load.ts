@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { closest } from 'fastest-levenshtein';
 import { brokenRules } from './rules.ts';
 import type { Role, ValueOf, Variable } from './variable.ts';
-import { type VariableName, type Variables, variables } from './variables.ts';
+import { type KnownValues, type VariableName, type Variables, variables } from './variables.ts';
 
 /** The variables that one of these roles uses. */
 export type NameFor<R extends Role> = {
@@ -32,6 +32,17 @@ export class ConfigurationError extends Error {
  * @throws ConfigurationError
  */
 export function loadConfig<R extends Role>(roles: readonly R[], environment: Environment): Config<R> {
+  const { values, faults: unread } = readConfig(roles, environment);
+  const faults = [...unread, ...brokenRules(values)];
+  if (faults.length > 0) throw new ConfigurationError([...new Set(faults)]);
+  return values as Config<R>;
+}
+
+/** The same as far as it can be read, and the faults of the rest; no rule is asked. */
+export function readConfig(
+  roles: readonly Role[],
+  environment: Environment,
+): { readonly values: KnownValues; readonly faults: readonly string[] } {
   const faults = unknownNames(environment);
   const values: Record<string, unknown> = {};
   for (const [name, variable] of Object.entries<Variable>(variables)) {
@@ -45,9 +56,7 @@ export function loadConfig<R extends Role>(roles: readonly R[], environment: Env
     if (parsed.success) values[name] = parsed.data;
     else faults.push(...parsed.error.issues.map((issue) => `${name}: ${issue.message}`));
   }
-  faults.push(...brokenRules(values));
-  if (faults.length > 0) throw new ConfigurationError([...new Set(faults)]);
-  return values as Config<R>;
+  return { values, faults };
 }
 
 /** Where the sensitive variables of these roles come from, for those that come from a file: path by variable. */

@@ -9,7 +9,7 @@ export function brokenRules(values: KnownValues): string[] {
   const { DRAGONFLY_ENV: env } = values;
   return [
     ...(env === undefined || env === 'dev' ? [] : outsideDev(values)),
-    ...(env === 'prod' ? sharedLimits(values) : []),
+    ...(env === 'prod' ? [...sharedLimits(values), ...closedMetrics(values)] : []),
     ...databaseRoles(values),
     ...listening(values),
     ...heartbeatOrder(values),
@@ -39,6 +39,14 @@ function sharedLimits(values: KnownValues): string[] {
   if (!('DRAGONFLY_REDIS_URL' in values) || values.DRAGONFLY_REDIS_URL !== undefined) return [];
   return [
     'DRAGONFLY_REDIS_URL: required in prod, where replicas share the rate limits. Give the URL of a Redis or Valkey, in it or by DRAGONFLY_REDIS_URL_FILE.',
+  ];
+}
+
+/** SEC-3: metrics tell of every queue, and who may reach their port is for the network alone to say without a token. */
+function closedMetrics(values: KnownValues): string[] {
+  if (!('DRAGONFLY_METRICS_TOKEN' in values) || values.DRAGONFLY_METRICS_TOKEN !== undefined) return [];
+  return [
+    'DRAGONFLY_METRICS_TOKEN: required in prod. Give what `openssl rand -base64 48` prints, in it or by DRAGONFLY_METRICS_TOKEN_FILE, and the same to the scraper.',
   ];
 }
 

@@ -3,7 +3,24 @@ import { z } from 'zod';
 /** Where a value belongs: ConfigMap, Secret, or set by whatever runs the process. */
 export type Tier = 'public' | 'sensitive' | 'runtime';
 
-export const ROLES = ['api', 'worker', 'migrate', 'roles', 'keys', 'audit', 'webhook-secret'] as const;
+export const ROLES = [
+  'api',
+  'worker',
+  'migrate',
+  'roles',
+  'keys',
+  'audit',
+  'webhook-secret',
+  'jobs',
+  'workers',
+  'doctor',
+  'security-audit',
+  'backup',
+  'restore',
+  'smoke',
+  'scratch',
+  'release',
+] as const;
 /** What a process does: a long-running role or a command. `all` is api and worker in one process. */
 export type Role = (typeof ROLES)[number];
 
@@ -78,6 +95,16 @@ export const integer = (min: number, max: number) => {
     .regex(/^-?\d{1,15}$/, message)
     .transform(Number)
     .refine((value) => value >= min && value <= max, message);
+};
+
+/** A share, from none to all. */
+export const ratio = () => {
+  const message = 'A number from 0 to 1, such as 0.01.';
+  return z
+    .string()
+    .regex(/^\d(?:\.\d{1,9})?$/, message)
+    .transform(Number)
+    .refine((share) => share <= 1, message);
 };
 
 export const flag = () => z.enum(['true', 'false'], 'true or false.').transform((text) => text === 'true');

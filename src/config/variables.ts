@@ -1,6 +1,8 @@
 import type { ValueOf } from './variable.ts';
+import { clientVariables } from './variables/client.ts';
 import { databaseVariables } from './variables/database.ts';
 import { httpVariables } from './variables/http.ts';
+import { operationsVariables } from './variables/operations.ts';
 import { processVariables } from './variables/process.ts';
 import { webhookVariables } from './variables/webhooks.ts';
 import { workerVariables } from './variables/worker.ts';
@@ -12,6 +14,8 @@ export const variables = {
   ...databaseVariables,
   ...workerVariables,
   ...webhookVariables,
+  ...clientVariables,
+  ...operationsVariables,
 } as const;
 
 /** The same variables as the documents group them. */
@@ -21,6 +25,8 @@ export const variableGroups = {
   PostgreSQL: databaseVariables,
   Worker: workerVariables,
   Webhooks: webhookVariables,
+  Clients: clientVariables,
+  Operations: operationsVariables,
 } as const;
 
 export type Variables = typeof variables;

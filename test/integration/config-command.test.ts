@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { commands } from '#src/composition/commands.ts';
-import { ConfigurationError, type Environment } from '#src/config/load.ts';
+import { invoke } from '#src/composition/cli/invoke.ts';
+import type { Environment } from '#src/config/load.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'dragonfly-config-'));
 afterAll(() => {
@@ -21,7 +21,7 @@ const ENVIRONMENT: Environment = {
 };
 
 const config = async (line: string, environment = ENVIRONMENT): Promise<string> =>
-  (await commands['config']?.(line.split(' ').filter(Boolean), environment)) ?? '';
+  (await invoke(['config', ...line.split(' ')], environment)).output;
 
 describe('[SEC-1] [DEP-1] `dragonfly config`', () => {
   it('shows values with their sources, and of a secret only where it is', async () => {
@@ -44,12 +44,10 @@ describe('[SEC-1] [DEP-1] `dragonfly config`', () => {
   });
 
   it('fails as the start would, and names no value', async () => {
-    const error = await config('api', { ...ENVIRONMENT, PORT: 'secret-port' }).catch(
-      (caught: unknown) => caught,
-    );
-    expect(error).toBeInstanceOf(ConfigurationError);
-    expect(String(error)).toContain('PORT');
-    expect(String(error)).not.toContain('secret-port');
+    const { output, code } = await invoke(['config', 'api'], { ...ENVIRONMENT, PORT: 'secret-port' });
+    expect(code).toBe(1);
+    expect(output).toContain('fault: PORT: ');
+    expect(output).not.toContain('secret-port');
   });
 
   it('is refused for a role that there is not', async () => {

@@ -35,7 +35,10 @@ interface Dependencies {
 
 export type ApiKeyUseCases = ReturnType<typeof apiKeyUseCases>;
 
-/** What an administrator can do with the keys of the organisation. Nobody gives away more than they have. */
+/**
+ * What an administrator can do with the keys of the organisation. Nobody gives away more than they have. That a key is not there is
+ * said after the transaction, which has recorded who looked for it (DATA-7).
+ */
 export function apiKeyUseCases({ transactions, store, newSecret }: Dependencies) {
   return {
     /** @throws DomainError `validation_failed`, `privilege_escalation`, `api_key_name_taken` */
@@ -60,20 +63,22 @@ export function apiKeyUseCases({ transactions, store, newSecret }: Dependencies)
       { id, lifetimeDays, overlapHours = OVERLAP_HOURS.default }: RotationRequest,
     ): Promise<IssuedKey> {
       const { key: secret, hash } = newSecret();
-      return await transactions.transaction(context, async (run) => {
-        refuseEscalation(by, found(await run(store.findKey(id))));
+      const key = await transactions.transaction(context, async (run) => {
+        const current = await run(store.findKey(id));
+        if (current) refuseEscalation(by, current);
         const successor = await run(store.rotate({ id, hash, lifetimeDays, overlapHours }));
-        if (successor === undefined) notFound();
-        return { key: found(await run(store.findKey(successor))), secret };
+        return successor === undefined ? undefined : await run(store.findKey(successor));
       });
+      return { key: found(key), secret };
     },
 
     /** Idempotent. @throws DomainError `api_key_not_found` */
     async revokeKey(context: RequestContext, id: string): Promise<ApiKey> {
-      return await transactions.transaction(context, async (run) => {
-        if (!(await run(store.revoke(id)))) notFound();
-        return found(await run(store.findKey(id)));
+      const key = await transactions.transaction(context, async (run) => {
+        const isThere = await run(store.revoke(id));
+        return isThere ? await run(store.findKey(id)) : undefined;
       });
+      return found(key);
     },
 
     async listKeys(context: RequestContext, after: string | undefined, limit: number): Promise<ApiKeyPage> {
@@ -121,8 +126,7 @@ function refuseEscalation(
   );
 }
 
-const found = (key: ApiKey | undefined): ApiKey => key ?? notFound();
-
-function notFound(): never {
+function found(key: ApiKey | undefined): ApiKey {
+  if (key) return key;
   throw new DomainError('api_key_not_found', 'There is no live API key with this id.');
 }

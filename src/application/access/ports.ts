@@ -42,7 +42,8 @@ export interface ApiKeyFormat {
 /** A bounded hint with a time to live (ARC-3). */
 export interface Cache<V extends object> {
   get(key: string): V | undefined;
-  set(key: string, value: V): unknown;
+  /** @param options `start` of the time to live, by `performance.now()`; what began too long ago is not remembered */
+  set(key: string, value: V, options: { readonly start: number }): unknown;
 }
 
 export interface NewKey {

@@ -9,7 +9,14 @@ const databaseUrlOrNone = z.union([z.literal('none'), url(SCHEME, `${EXAMPLE}, o
 const roleName = z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, 'A PostgreSQL role name in lower case.');
 
 const serving = { roles: ['api', 'worker'] } as const;
-const setup = { roles: ['migrate', 'roles'] } as const;
+const setup = { roles: ['migrate', 'roles', 'doctor', 'security-audit'] } as const;
+
+const replicasMax = (role: 'api' | 'worker') =>
+  optional(
+    integer(0, 9999),
+    `Most replicas of ${role} at the same time, with those that a rollout adds, for the sum of all pools. The chart sets it.`,
+    { roles: ['doctor'] },
+  );
 
 /** PostgreSQL: one URL for each role of it (SEC-12), and the bounds of the pool (ARC-10). */
 export const databaseVariables = {
@@ -29,16 +36,31 @@ export const databaseVariables = {
   ),
   DRAGONFLY_OWNER_DATABASE_URL: required(
     databaseUrl,
-    'PostgreSQL as the owner of the schema, for migrations, keys and the audit log. A direct connection.',
+    'PostgreSQL as the owner of the schema, for migrations, keys, workers, the audit log and to restore. A direct connection.',
     {
       tier: 'sensitive',
-      roles: ['migrate', 'roles', 'keys', 'audit'],
+      roles: [
+        'migrate',
+        'roles',
+        'keys',
+        'audit',
+        'workers',
+        'doctor',
+        'security-audit',
+        'restore',
+        'release',
+      ],
     },
   ),
   DRAGONFLY_ADMIN_DATABASE_URL: required(
     databaseUrl,
-    'PostgreSQL as somebody who may create roles and databases; only the `roles` command uses it.',
-    { tier: 'sensitive', roles: ['roles'] },
+    'PostgreSQL as somebody who may create roles and databases: for `roles`, and for the scratch databases of `migrate verify --scratch` and `schema-check`.',
+    { tier: 'sensitive', roles: ['roles', 'scratch'] },
+  ),
+  DRAGONFLY_BACKUP_DATABASE_URL: required(
+    databaseUrl,
+    'PostgreSQL as a role that reads every row and no more: BYPASSRLS and a member of pg_read_all_data. A direct connection.',
+    { tier: 'sensitive', roles: ['backup'] },
   ),
   DRAGONFLY_API_ROLE: withDefault(roleName, 'dragonfly_api', 'Database role of the API.', setup),
   DRAGONFLY_WORKER_ROLE: withDefault(roleName, 'dragonfly_worker', 'Database role of the worker.', setup),
@@ -47,6 +69,12 @@ export const databaseVariables = {
     'dragonfly_readonly',
     'Database role for people who look.',
     setup,
+  ),
+  DRAGONFLY_MIGRATION_LOCK_TIMEOUT: withDefault(
+    duration('0ms'),
+    '5m',
+    'How long to wait for another runner of migrations.',
+    { roles: ['migrate'] },
   ),
   DRAGONFLY_DATABASE_POOLER: withDefault(
     z.enum(['none', 'transaction'], 'none or transaction.'),
@@ -58,8 +86,10 @@ export const databaseVariables = {
     integer(1, 200),
     '10',
     'Most connections of this process; times the replicas it must fit the server.',
-    serving,
+    { roles: ['api', 'worker', 'doctor'] },
   ),
+  DRAGONFLY_API_REPLICAS_MAX: replicasMax('api'),
+  DRAGONFLY_WORKER_REPLICAS_MAX: replicasMax('worker'),
   DRAGONFLY_DATABASE_ACQUIRE_TIMEOUT: withDefault(
     duration('1ms'),
     '2s',

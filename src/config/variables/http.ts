@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { duration, integer, list, optional, url, withDefault } from '../variable.ts';
+import { oneOrTwoSecrets } from '../two-secrets.ts';
+import { duration, integer, list, optional, ratio, url, withDefault } from '../variable.ts';
 
 const origin = z
   .string()
@@ -28,6 +29,15 @@ export const httpVariables = {
     'Port of /metrics, with /health and /readyz beside it, in every role; 0 takes a free one.',
     serving,
   ),
+  DRAGONFLY_METRICS_TOKEN: optional(
+    // A scraper sends it in a header.
+    oneOrTwoSecrets.refine(
+      (tokens) => tokens.every((token) => /^[\x21-\x7e]+$/.test(token)),
+      'Visible ASCII characters without spaces.',
+    ),
+    'Bearer token that /metrics asks for. Required in prod; elsewhere /metrics is open without it. During a rotation the new one, a comma, and the one before: either is good then.',
+    { tier: 'sensitive', ...serving },
+  ),
   DRAGONFLY_READINESS_TIMEOUT: withDefault(
     duration('1ms'),
     '1s',
@@ -37,7 +47,7 @@ export const httpVariables = {
   DRAGONFLY_REDIS_URL: optional(
     url(/^rediss?$/, 'redis://host:6379'),
     'Redis or Valkey for rate limits that hold for all replicas together. Required in prod; elsewhere each process counts for itself without it.',
-    { tier: 'sensitive', roles: ['api'] },
+    { tier: 'sensitive', roles: ['api', 'doctor'] },
   ),
   DRAGONFLY_CORS_ORIGINS: withDefault(
     list(origin),
@@ -88,10 +98,16 @@ export const httpVariables = {
     api,
   ),
   DRAGONFLY_API_KEY_CACHE_TTL: withDefault(
-    // SEC-5: never 0, which the cache reads as "for ever".
-    duration('1ms', '5s'),
+    // SEC-5: never 0, which the cache reads as "for ever". It counts from the start of the look-up.
+    duration('1ms', '4s'),
     '4s',
     'How long a key is remembered, and so how long a revoked one may still work.',
+    api,
+  ),
+  DRAGONFLY_LOG_GRANTS_RATIO: withDefault(
+    ratio(),
+    '0',
+    'Share of the granted permissions that are logged, at INFO. All are counted; denials are always logged.',
     api,
   ),
 } as const;

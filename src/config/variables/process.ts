@@ -3,6 +3,23 @@ import { duration, optional, url, withDefault } from '../variable.ts';
 
 const api = { roles: ['api'] } as const;
 const serving = { roles: ['api', 'worker'] } as const;
+/** They act on an installation, as a part of its release. */
+const COMMANDS = [
+  'migrate',
+  'roles',
+  'keys',
+  'audit',
+  'webhook-secret',
+  'jobs',
+  'workers',
+  'doctor',
+  'security-audit',
+  'backup',
+  'restore',
+  'scratch',
+  'release',
+] as const;
+const commands = { roles: [...COMMANDS, 'smoke'] } as const;
 
 /** What the process is and how it starts and ends. */
 export const processVariables = {
@@ -11,11 +28,17 @@ export const processVariables = {
     'prod',
     'Which environment this is. Outside dev, secrets and the commit are checked at start.',
   ),
+  DRAGONFLY_CLI_ROLE: withDefault(
+    z.enum(['reader', 'release', 'owner'], 'reader, release or owner.'),
+    'owner',
+    'What the command line may do: `reader` looks, `release` is for pipelines, `owner` may all. A guard against mistakes; the credentials decide.',
+    commands,
+  ),
   DRAGONFLY_GIT_SHA: withDefault(
     z.string().regex(/^(?:unknown|[0-9a-f]{40}(?:-dirty)?)$/, 'A full commit hash.'),
     'unknown',
     'Commit of the running code, set by the image. In every log line and the X-Dragonfly-SHA header.',
-    { tier: 'runtime' },
+    { tier: 'runtime', roles: ['api', 'worker', ...COMMANDS] },
   ),
   LOG_LEVEL: withDefault(
     z.enum(['debug', 'info', 'warning', 'error'], 'debug, info, warning or error.'),

@@ -1,14 +1,5 @@
-import { z } from 'zod';
-import { duration, flag, list, required, withDefault } from '../variable.ts';
-
-const secret = z
-  .string()
-  .min(32, 'At least 32 characters, such as `openssl rand -base64 48` prints.')
-  .max(1024, 'At most 1024 characters.');
-const AT_MOST_TWO = 'One secret, or two with a comma between: the current one, then the one before.';
-const secrets = list(secret)
-  .pipe(z.tuple([z.string()], z.string(), AT_MOST_TWO))
-  .refine(({ length }) => length <= 2, AT_MOST_TWO);
+import { oneOrTwoSecrets } from '../two-secrets.ts';
+import { duration, flag, required, withDefault } from '../variable.ts';
 
 const worker = { roles: ['worker'] } as const;
 
@@ -18,7 +9,7 @@ export const DELIVERY_DEADLINE = '30s';
 /** The job type webhook.deliver. */
 export const webhookVariables = {
   DRAGONFLY_WEBHOOK_SECRET: required(
-    secrets,
+    oneOrTwoSecrets,
     'Master secret; each organisation’s signing secret is derived from it. During a rotation the new one, a comma, and the one before: webhooks then carry a signature of each.',
     {
       tier: 'sensitive',

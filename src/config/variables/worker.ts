@@ -12,7 +12,7 @@ export const workerVariables = {
   ),
   DRAGONFLY_WORKER_POLL_INTERVAL: withDefault(
     duration('10ms'),
-    '500ms',
+    '400ms',
     'Longest time between two looks into the queue; a notification comes sooner.',
     worker,
   ),
@@ -32,6 +32,12 @@ export const workerVariables = {
     duration('1s'),
     '60s',
     'A worker that was silent for so long is dead, and its jobs return to the queue.',
+    worker,
+  ),
+  DRAGONFLY_AUDIT_KEEP_DAYS: withDefault(
+    integer(90, 36_500),
+    '400',
+    'Days for which entries of the audit log are kept, at least 90.',
     worker,
   ),
   DRAGONFLY_WORKER_LISTEN_PROBE_INTERVAL: withDefault(

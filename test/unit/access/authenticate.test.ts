@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { apiKeyFormat, newApiKey } from '#src/adapters/outbound/api-key/format.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
-import type { ApiKeyStore, KnownKey } from '#src/application/access/ports.ts';
+import type { ApiKeyStore, Cache, KnownKey } from '#src/application/access/ports.ts';
 
 const HOUR_MS = 3_600_000;
 const KEY = newApiKey();
@@ -16,16 +17,19 @@ const PRINCIPAL = {
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** Over a database that has `KEY`, for an hour. */
-function setUp() {
+/** Over a database that has `KEY`, for an hour, and takes so long to say so. */
+function setUp({
+  cache = new Map<string, KnownKey>(),
+  takesMs = 0,
+}: { cache?: Cache<KnownKey> & { clear(): void }; takesMs?: number } = {}) {
   const expiresAt = Date.now() + HOUR_MS;
   const looked: string[] = [];
   const used: string[] = [];
-  const cache = new Map<string, KnownKey>();
   const keys: ApiKeyStore = {
     find: async (hash) => {
       looked.push(hash);
       const found = hash === KEY.hash && expiresAt > Date.now();
+      if (takesMs > 0) await new Promise((fulfil) => setTimeout(fulfil, takesMs));
       if (!found) return await Promise.resolve(undefined);
       return {
         keyId: 'key',
@@ -103,6 +107,35 @@ it('a key is known without the database once it has been looked up, and that is 
   expect(used).toHaveLength(2);
 });
 
+describe('[SEC-5] a key that may have been revoked since its look-up began is not remembered longer for it', () => {
+  const TTL_MS = 4000;
+  // For the cache a start at 0 is none.
+  beforeEach(() => void vi.advanceTimersByTime(1));
+
+  it.for([
+    [0, 4000],
+    [3000, 1000],
+    [4000, 0],
+  ] as const)('that took %i ms: for %i ms more', async ([takesMs, leftMs]) => {
+    const { authenticate } = setUp({ cache: cacheFor(TTL_MS), takesMs });
+    const authenticated = authenticate(KEY.key);
+    await vi.advanceTimersByTimeAsync(takesMs);
+    expect(await authenticated).toEqual(PRINCIPAL);
+    vi.advanceTimersByTime(leftMs);
+    expect(authenticate.known(KEY.key)).toEqual(PRINCIPAL);
+    vi.advanceTimersByTime(1);
+    expect(authenticate.known(KEY.key)).toBeUndefined();
+  });
+
+  it('that took longer: not at all', async () => {
+    const { authenticate } = setUp({ cache: cacheFor(TTL_MS), takesMs: TTL_MS + 1 });
+    const authenticated = authenticate(KEY.key);
+    await vi.advanceTimersByTimeAsync(TTL_MS + 1);
+    expect(await authenticated).toEqual(PRINCIPAL);
+    expect(authenticate.known(KEY.key)).toBeUndefined();
+  });
+});
+
 describe('API key format', () => {
   it('never repeats', () => {
     expect(new Set(Array.from({ length: 1000 }, () => newApiKey().key)).size).toBe(1000);
@@ -117,6 +150,15 @@ describe('API key format', () => {
     expect(apiKeyFormat.hash(key)).toBe(hash);
   });
 });
+
+/** As in production, by the clock of the test. */
+const cacheFor = (ttl: number) =>
+  new LRUCache<string, KnownKey>({
+    max: 10,
+    ttl,
+    ttlResolution: 0,
+    perf: { now: () => performance.now() },
+  });
 
 /** The same key with its last character altered: a typing error that length cannot show. */
 function mistyped(key: string): string {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { commands } from '#src/composition/commands.ts';
+import { invoke } from '#src/composition/cli/invoke.ts';
 import { effectiveConfig } from '#src/config/effective.ts';
 import { ROLES } from '#src/config/variable.ts';
 import { variables } from '#src/config/variables.ts';
@@ -59,11 +59,11 @@ it('has the faults of the start', () => {
 });
 
 it('the command prints a table, or JSON, of the roles that are named', async () => {
-  const table = await commands['config']?.(['api'], COMPLETE);
+  const { output: table } = await invoke(['config', 'api'], COMPLETE);
   expect(table).toMatch(/^VARIABLE +VALUE +SOURCE +ROLES\n/);
   expect(table).toMatch(/^PORT +3000 +default +api$/m);
   expect(table).not.toContain(NAME);
-  const json = JSON.parse((await commands['config']?.(['--json'], COMPLETE)) ?? '') as object;
+  const json = JSON.parse((await invoke(['config', '--json'], COMPLETE)).output) as object;
   expect(json).toMatchObject({ roles: ['api', 'worker'], faults: [] });
-  await expect(commands['config']?.(['nobody'], COMPLETE)).rejects.toThrow(/^Usage: dragonfly config/);
+  await expect(invoke(['config', 'nobody'], COMPLETE)).rejects.toThrow(/\nUsage: dragonfly config/);
 });

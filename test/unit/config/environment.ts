@@ -11,8 +11,11 @@ export const COMPLETE = {
   DRAGONFLY_API_DATABASE_URL: `postgres://dragonfly_api:${random(12)}@db.internal:5432/app`,
   DRAGONFLY_WORKER_DATABASE_URL: `postgres://dragonfly_worker:${random(12)}@db.internal:5432/app`,
   DRAGONFLY_OWNER_DATABASE_URL: `postgres://owner:${random(12)}@db.internal:5432/app`,
+  DRAGONFLY_BACKUP_DATABASE_URL: `postgres://dragonfly_backup:${random(12)}@db.internal:5432/app`,
   DRAGONFLY_ADMIN_DATABASE_URL: `postgres://root:${random(12)}@db.internal:5432/postgres`,
   DRAGONFLY_REDIS_URL: 'redis://cache.internal:6379',
+  DRAGONFLY_METRICS_TOKEN: random(24),
+  DRAGONFLY_API_KEY: `dfk_${random(24)}`,
   DRAGONFLY_WEBHOOK_SECRET: random(24),
 } as const;
 

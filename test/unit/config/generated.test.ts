@@ -8,7 +8,7 @@ const STANDARD_NAMES = new Set(['HOST', 'PORT', 'LOG_LEVEL', 'OTEL_EXPORTER_OTLP
 const entries = Object.entries<Variable>(variables);
 const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
 
-describe('[K8S-5] the schema of the environment', () => {
+describe('[K8S-5] [DATA-6] the schema of the environment', () => {
   it('names every variable in upper snake case with the prefix, but for the standard names', () => {
     const own = entries.map(([name]) => name).filter((name) => !STANDARD_NAMES.has(name));
     expect(own.filter((name) => !/^DRAGONFLY(?:_[A-Z0-9]+)+$/.test(name))).toEqual([]);

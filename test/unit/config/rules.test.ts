@@ -94,9 +94,9 @@ describe.each(['staging', 'prod'])('in %s', (env) => {
   });
 
   it.each(['unknown', `${COMPLETE.DRAGONFLY_GIT_SHA}-dirty`, undefined])(
-    '[DEP-1] the commit %s is refused, by every role',
+    '[DEP-1] the commit %s is refused, by every role that is part of a release',
     (sha) => {
-      for (const role of ROLES) {
+      for (const role of ROLES.filter((role) => role !== 'smoke')) {
         expect(faultsOf([role], { ...outside, DRAGONFLY_GIT_SHA: sha })).toEqual([
           'DRAGONFLY_GIT_SHA: outside dev the full hash of a clean commit is required.',
         ]);
@@ -121,6 +121,20 @@ it('[SEC-8] the API does not start in prod without the Redis that replicas share
   ]);
   expect(faultsOf(['api'], { ...alone, DRAGONFLY_ENV: 'staging' })).toEqual([]);
   expect(faultsOf(['worker', 'migrate'], alone)).toEqual([]);
+});
+
+it('[SEC-3] what serves metrics does not start in prod without their token, and does in staging', () => {
+  const open = { ...COMPLETE, DRAGONFLY_METRICS_TOKEN: undefined };
+  for (const role of ['api', 'worker'] as const) {
+    expect(faultsOf([role], open)).toEqual([
+      expect.stringMatching(/^DRAGONFLY_METRICS_TOKEN: required in prod\. .* DRAGONFLY_METRICS_TOKEN_FILE/),
+    ]);
+    expect(faultsOf([role], { ...open, DRAGONFLY_ENV: 'staging' })).toEqual([]);
+  }
+  expect(faultsOf(['migrate', 'keys'], open)).toEqual([]);
+  for (const token of ['short', 'x y'.repeat(12), 'change-me-change-me-change-me-change-me']) {
+    expect(faultsOf(['api'], { ...COMPLETE, DRAGONFLY_METRICS_TOKEN: token })).toHaveLength(1);
+  }
 });
 
 it('[SEC-2] an environment that names no stage is held to the rules of prod', () => {

@@ -112,8 +112,16 @@ describe('secrets in files', () => {
 
 describe('[SEC-1] each role gets only its own', () => {
   it.each<[Role, string[]]>([
-    ['api', ['DRAGONFLY_REDIS_URL', 'DRAGONFLY_API_DATABASE_URL']],
-    ['worker', ['DRAGONFLY_WORKER_DATABASE_URL', 'DRAGONFLY_WORKER_LISTEN_URL', 'DRAGONFLY_WEBHOOK_SECRET']],
+    ['api', ['DRAGONFLY_METRICS_TOKEN', 'DRAGONFLY_REDIS_URL', 'DRAGONFLY_API_DATABASE_URL']],
+    [
+      'worker',
+      [
+        'DRAGONFLY_METRICS_TOKEN',
+        'DRAGONFLY_WORKER_DATABASE_URL',
+        'DRAGONFLY_WORKER_LISTEN_URL',
+        'DRAGONFLY_WEBHOOK_SECRET',
+      ],
+    ],
     ['migrate', ['DRAGONFLY_OWNER_DATABASE_URL']],
     [
       'roles',
@@ -125,18 +133,26 @@ describe('[SEC-1] each role gets only its own', () => {
       ],
     ],
     ['keys', ['DRAGONFLY_OWNER_DATABASE_URL']],
+    ['backup', ['DRAGONFLY_BACKUP_DATABASE_URL']],
+    ['restore', ['DRAGONFLY_OWNER_DATABASE_URL']],
     ['webhook-secret', ['DRAGONFLY_WEBHOOK_SECRET']],
   ])('secrets of %s', (role, secrets) => {
     const config: Record<string, unknown> = loadConfig([role], COMPLETE);
-    expect(Object.keys(config).filter((name) => /_URL$|SECRET/.test(name))).toEqual(secrets);
+    expect(Object.keys(config).filter((name) => /_URL$|SECRET|TOKEN/.test(name))).toEqual(secrets);
   });
 
   it('what a role does not read, it does not ask for', () => {
-    const { DRAGONFLY_ENV, DRAGONFLY_GIT_SHA, DRAGONFLY_WORKER_DATABASE_URL, DRAGONFLY_WEBHOOK_SECRET } =
-      COMPLETE;
+    const {
+      DRAGONFLY_ENV,
+      DRAGONFLY_GIT_SHA,
+      DRAGONFLY_METRICS_TOKEN,
+      DRAGONFLY_WORKER_DATABASE_URL,
+      DRAGONFLY_WEBHOOK_SECRET,
+    } = COMPLETE;
     const worker = {
       DRAGONFLY_ENV,
       DRAGONFLY_GIT_SHA,
+      DRAGONFLY_METRICS_TOKEN,
       DRAGONFLY_WORKER_DATABASE_URL,
       DRAGONFLY_WEBHOOK_SECRET,
     };
