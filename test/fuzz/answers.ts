@@ -1,6 +1,6 @@
 import { SECURITY_HEADERS } from '#src/adapters/inbound/http/plugins/security-headers.ts';
+import { type Operation, problem } from '#test/support/contract.ts';
 import { GIT_SHA } from '#test/support/service-process.ts';
-import { type Operation, problem } from './contract.ts';
 import type { FuzzRequest } from './requests.ts';
 
 export interface FuzzAnswer {

@@ -1,25 +1,6 @@
+import type { JsonSchema } from '#test/support/contract.ts';
 import * as fc from 'fast-check';
 import type { Arbitrary } from 'fast-check';
-
-/** What the project's own schemas use of JSON Schema, draft 2020-12. */
-export interface JsonSchema {
-  readonly $ref?: string;
-  readonly type?: string;
-  readonly format?: string;
-  readonly pattern?: string;
-  readonly enum?: readonly unknown[];
-  readonly minLength?: number;
-  readonly maxLength?: number;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly minItems?: number;
-  readonly maxItems?: number;
-  readonly items?: JsonSchema;
-  readonly properties?: Readonly<Record<string, JsonSchema>>;
-  readonly required?: readonly string[];
-  readonly propertyNames?: JsonSchema;
-  readonly additionalProperties?: JsonSchema | boolean;
-}
 
 /** The longest that a generated array or text is: most faults show in short ones, which are faster. */
 const LONGEST = 4;

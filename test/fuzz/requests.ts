@@ -1,7 +1,7 @@
 import { newApiKey } from '#src/adapters/outbound/api-key/format.ts';
+import type { Operation } from '#test/support/contract.ts';
 import * as fc from 'fast-check';
 import type { Arbitrary } from 'fast-check';
-import type { Operation } from './contract.ts';
 import { fromSchema } from './from-schema.ts';
 import {
   encodeURIComponentOr,
@@ -82,6 +82,7 @@ const NOTHING: Operation = {
   path: '/v1/nothing',
   parameters: [],
   body: undefined,
+  example: undefined,
   answers: new Map(),
 };
 

@@ -1,10 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { connectRoles } from '../sql/roles.ts';
 import { testDatabase } from '../../support/database.ts';
 import { type TestClient, testClient, testService } from '../../support/service.ts';
+import { until } from '../../support/until.ts';
 
 const database = await testDatabase();
 const [one, two] = [await testService(database, ['api']), await testService(database, ['api'])];
 const admin = await testClient(database, one.apiUrl);
+const { owner } = await connectRoles(database);
 const REVOKED_WITHIN_MS = 5000;
 
 interface Key {
@@ -67,17 +71,30 @@ describe('[SEC-5] an API key', () => {
     for (const { apiUrl } of [one, two]) expect((await withKey(apiUrl, key)).status).toBe(200);
     const revoked = await admin.request('POST', `/v1/api-keys/${id}/revoke`);
     expect(await revoked.json()).toMatchObject({ id, revoked_at: expect.any(String) });
-    for (const { apiUrl } of [one, two]) {
-      await expect
-        .poll(async () => (await withKey(apiUrl, key)).status, { timeout: REVOKED_WITHIN_MS, interval: 100 })
-        .toBe(401);
-    }
+    await Promise.all(
+      [one, two].map(
+        async ({ apiUrl }) =>
+          await expect
+            .poll(async () => (await withKey(apiUrl, key)).status, {
+              timeout: REVOKED_WITHIN_MS,
+              interval: 100,
+            })
+            .toBe(401),
+      ),
+    );
     expect((await admin.request('POST', `/v1/api-keys/${id}/revoke`)).status).toBe(200);
   });
 });
 
+/** Security events of that kind so far, as the service counts them. */
+async function escalations(): Promise<number> {
+  const metrics = await (await fetch(new URL('/metrics', one.metricsUrl))).text();
+  return Number(/^security_events_total\{event="privilege_escalation"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
+}
+
 describe('[SEC-3] [SEC-4] nobody gets more than they have', () => {
   it('by creating a key', async () => {
+    const before = await escalations();
     const narrow = await created({ name: 'narrow', role: 'admin', scopes: ['api_keys:write', 'jobs:read'] });
     const attempt = async (body: object) =>
       await fetch(new URL('/v1/api-keys', one.apiUrl), {
@@ -87,10 +104,12 @@ describe('[SEC-3] [SEC-4] nobody gets more than they have', () => {
       });
     expect(await codeOf(await attempt({ name: 'more', role: 'admin' }))).toBe('privilege_escalation');
     expect(await codeOf(await attempt({ name: 'more', role: 'viewer' }))).toBe('privilege_escalation');
+    expect(await escalations()).toBe(before + 2);
     expect((await attempt({ name: 'less', role: 'viewer', scopes: ['jobs:read'] })).status).toBe(201);
   });
 
   it('by rotating a key that may more', async () => {
+    const before = await escalations();
     const strong = await created({ name: 'strong', role: 'admin' });
     const weak = await created({ name: 'weak', role: 'admin', scopes: ['api_keys:write'] });
     const response = await withKey(one.apiUrl, weak.key, `/v1/api-keys/${strong.id}/rotate`, 'POST');
@@ -101,18 +120,23 @@ describe('[SEC-3] [SEC-4] nobody gets more than they have', () => {
       body: '{}',
     });
     expect(await codeOf(rotated)).toBe('privilege_escalation');
+    expect(await escalations()).toBe(before + 1);
     expect((await withKey(one.apiUrl, strong.key)).status).toBe(200);
   });
 
-  it('by guessing ids of another organisation, which look like ids that are not there', async () => {
+  it('[DATA-7] by guessing ids of another organisation, which look like ids that are not there, and is recorded', async () => {
     const stranger = await testClient(database, one.apiUrl, 'stranger');
     const theirs = await created({ name: 'theirs', role: 'viewer' }, stranger);
     const nobody = '00000000-0000-7000-8000-000000000000';
-    for (const action of ['rotate', 'revoke']) {
+    const guesses = ['rotate', 'revoke'].flatMap((action) => [
+      { action, headers: () => ({}) },
+      { action, headers: () => ({ 'idempotency-key': randomUUID() }) },
+    ]);
+    for (const { action, headers } of guesses) {
       const answers = [];
       for (const id of [theirs.id, nobody]) {
         const body = action === 'rotate' ? {} : undefined;
-        const response = await admin.request('POST', `/v1/api-keys/${id}/${action}`, body);
+        const response = await admin.request('POST', `/v1/api-keys/${id}/${action}`, body, headers());
         const { trace_id: _, ...problem } = (await response.json()) as Record<string, unknown>;
         answers.push(problem);
       }
@@ -120,6 +144,15 @@ describe('[SEC-3] [SEC-4] nobody gets more than they have', () => {
       expect(answers[0]).toEqual(answers[1]);
     }
     expect((await withKey(one.apiUrl, theirs.key)).status).toBe(200);
+    const audit = await admin.request('GET', '/v1/audit?limit=8');
+    const { entries } = (await audit.json()) as { entries: { action: string; outcome: string }[] };
+    expect(
+      entries.map(({ action, outcome }) => `${action} ${outcome}`),
+      'DATA-7: who guesses is in the audit log, with an Idempotency-Key, too',
+    ).toEqual([
+      ...Array.from({ length: 4 }, () => 'api_key.revoke not_found'),
+      ...Array.from({ length: 4 }, () => 'api_key.rotate not_found'),
+    ]);
   });
 });
 
@@ -130,4 +163,30 @@ it('[SEC-3] a key says whose it is', async () => {
     organization: { id: admin.organizationId, name: 'acme' },
     role: 'admin',
   });
+});
+
+interface Listed extends Key {
+  readonly name: string;
+  readonly last_used_at: string | null;
+}
+
+it('[SEC-5] [ARC-5] when a key was last used is in the list soon, while its process goes on', async () => {
+  await until(async () => {
+    const page = await admin.request('GET', '/v1/api-keys?limit=100');
+    const { api_keys: keys } = (await page.json()) as { api_keys: Listed[] };
+    expect(keys.find(({ name }) => name === 'reader')).toMatchObject({ last_used_at: expect.any(String) });
+  });
+});
+
+it('[DATA-7] every act is sealed within 10 s, while its process goes on', async () => {
+  const slowest = await until(async () => {
+    const [acts] = await owner<{ unsealed: number; slowest: number }>`
+      select count(*) filter (where s.seq is null)::integer as unsealed,
+             extract(epoch from max(s.sealed_at - l.at))::float8 as slowest
+        from ops.audit_log l left join ops.audit_seal s on l.id = any (s.ids)
+       where l.organization_id = ${admin.organizationId}`;
+    expect(acts?.unsealed).toBe(0);
+    return acts?.slowest;
+  });
+  expect(slowest).toBeLessThan(10);
 });

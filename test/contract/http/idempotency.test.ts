@@ -51,6 +51,15 @@ async function jobsOf({ organizationId }: TestClient): Promise<number> {
   return row?.jobs ?? 0;
 }
 
+async function completedJob(): Promise<string> {
+  const id = idIn(await post(randomUUID(), { body: job({ run_at: undefined }) }));
+  const claimed = await worker<{ id: string; token: string }>`
+    select job_id as id, lease_token as token from ops.claim_jobs('{webhook.deliver}', 100, 30, 'test')`;
+  const token = claimed.find((one) => one.id === id)?.token;
+  await worker`select ops.complete_jobs(array[${id}::uuid], array[${token}::bigint], '{completed}')`;
+  return id;
+}
+
 /** Nobody can queue a job while `work` runs; what comes waits for it in the database. */
 async function whileNobodyQueues<T>(work: (untilWaiting: () => Promise<void>) => Promise<T>): Promise<T> {
   const holder = await session('admin');
@@ -97,9 +106,10 @@ describe('[API-5] the same key and payload', () => {
     const again = await post(key, { client, path });
     expect([again.status, again.body, isReplay(again)]).toEqual([204, '', true]);
     expect(again.headers.get('content-type')).toBeNull();
-    expect(await (await client.request('GET', '/v1/queues')).json()).toMatchObject({
-      queues: [{ paused: false }],
-    });
+    const { queues } = (await (await client.request('GET', '/v1/queues')).json()) as {
+      queues: { paused: boolean }[];
+    };
+    expect(queues.filter(({ paused }) => paused)).toEqual([]);
   });
 
   it('is the same whatever its white space', async () => {
@@ -243,6 +253,24 @@ describe('[API-5] a refusal', () => {
     expect(again.headers.get('content-type')).toBe(first.headers.get('content-type'));
     expect(isReplay(again)).toBe(true);
     expect((await post(randomUUID(), { path })).status).toBe(200);
+  });
+
+  it('[DATA-7] of the use case is in the audit log as it is without a key', async () => {
+    const completed = await completedJob();
+    for (const [status, act, outcome, id] of [
+      [404, 'cancel', 'not_found', NOBODY],
+      [409, 'cancel', 'unchanged', completed],
+      [409, 'retry', 'unchanged', completed],
+    ] as const) {
+      const path = `${JOBS}/${id}/${act}`;
+      const keyed = await post(randomUUID(), { path });
+      const unkeyed = await acme.request('POST', path);
+      expect([keyed.status, unkeyed.status]).toEqual([status, status]);
+      expect(
+        await admin`select outcome, trace_id from ops.audit_log
+                     where action = ${`job.${act}`} and target = ${id} order by id`,
+      ).toEqual([keyed, unkeyed].map(({ headers }) => ({ outcome, trace_id: headers.get('x-trace-id') })));
+    }
   });
 
   it('before the use case keeps nothing: the key is free for the request as it should have been', async () => {

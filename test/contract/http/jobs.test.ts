@@ -77,7 +77,7 @@ describe('POST /v1/jobs', () => {
     expect(response.status).toBe(422);
     expect(await response.json()).toMatchObject({
       code: 'job_type_unknown',
-      detail: 'Unknown job type. Known types: webhook.deliver.',
+      detail: 'Unknown job type. Known types: smoke.echo, webhook.deliver.',
       errors: [{ pointer: '#/type' }],
     });
   });

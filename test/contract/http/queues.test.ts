@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { testDatabase } from '#test/support/database.ts';
 import { testClient, testService } from '#test/support/service.ts';
@@ -13,7 +14,8 @@ const delayed = {
 };
 const queueOf = async (of = client): Promise<unknown> => {
   const response = await of.request('GET', '/v1/queues');
-  return ((await response.json()) as { queues: unknown[] }).queues[0];
+  const { queues } = (await response.json()) as { queues: { type: string }[] };
+  return queues.find(({ type }) => type === 'webhook.deliver');
 };
 
 it('GET /v1/queues has every type, also one without jobs', async () => {
@@ -62,6 +64,37 @@ it('GET /v1/queues tells the age of the oldest job by the clock of the database'
   expect(age).toBeLessThan(60);
 });
 
+it('[Q-5] POST /v1/queues/{type}/redrive and /purge deal with the dead letters of the organisation', async () => {
+  const unlucky = await testClient(database, apiUrl, 'unlucky');
+  const worker = new Client({ connectionString: database.urls.worker });
+  await worker.connect();
+  onTestFinished(async () => await worker.end());
+  const answer = await unlucky.request('POST', '/v1/jobs', { ...delayed, priority: 100, run_at: undefined });
+  const { id } = (await answer.json()) as { id: string };
+  /** As a worker whose handler gives up. */
+  const fail = async (): Promise<void> => {
+    const { rows } = await worker.query(
+      `select job_id, lease_token from ops.claim_jobs('{webhook.deliver}', 1, 30, 'w')`,
+    );
+    expect(rows).toMatchObject([{ job_id: id }]);
+    await worker.query(`select from ops.complete_jobs($1, $2, '{failed}')`, [
+      [id],
+      [(rows as { lease_token: string }[])[0]?.lease_token],
+    ]);
+    expect(await queueOf(unlucky)).toMatchObject({ depth: 0, failed: 1 });
+  };
+  const act = async (what: string, of = unlucky): Promise<unknown> =>
+    await (await of.request('POST', `/v1/queues/webhook.deliver/${what}`, {})).json();
+
+  await fail();
+  expect(await act('redrive', client), 'those of another organisation').toEqual({ jobs: 0 });
+  expect(await act('redrive')).toEqual({ jobs: 1 });
+  expect(await queueOf(unlucky)).toMatchObject({ depth: 1, failed: 0 });
+  await fail();
+  expect(await act('purge')).toEqual({ jobs: 1 });
+  expect((await unlucky.request('GET', `/v1/jobs/${id}`)).status).toBe(404);
+});
+
 it('POST /v1/queues/{type}/pause refuses an unknown type', async () => {
   const response = await client.request('POST', '/v1/queues/cake.bake/pause');
   expect(response.status).toBe(422);
@@ -83,6 +116,7 @@ it('GET /v1/job-types has the schema of each payload', async () => {
         retry: { max_attempts: 8 },
         timeout_seconds: 30,
       },
+      { type: 'smoke.echo', payload: { required: ['message'] } },
     ],
   });
 });

@@ -1,6 +1,6 @@
 import { receiver } from '#test/support/receiver.ts';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { answering, sender, tcpServer } from './setup.ts';
+import { STRANGER, answering, sender, tcpServer } from './setup.ts';
 
 describe('[ARC-7] the circuit of a host', () => {
   it('opens after five failures in a row, says for how long, and lets one delivery try again', async () => {
@@ -43,6 +43,18 @@ describe('[ARC-7] the circuit of a host', () => {
     for (let n = 0; n < 5; n += 1) await expect(send(gone)).rejects.toMatchObject({ name: 'NoAnswer' });
     await expect(send(gone)).rejects.toMatchObject({ name: 'NotAttempted' });
     expect(await send(url)).toEqual({ status: 204 });
+  });
+
+  it('[SEC-15] opens for the organisation whose deliveries failed, and for no other', async () => {
+    let status = 500;
+    const { url } = await receiver((request, response) => {
+      answering(status)(request, response);
+    });
+    const send = sender();
+    for (let n = 0; n < 5; n += 1) expect(await send(url)).toEqual({ status: 500 });
+    await expect(send(url)).rejects.toMatchObject({ name: 'NotAttempted' });
+    status = 204;
+    expect(await send(url, { organizationId: STRANGER })).toEqual({ status: 204 });
   });
 
   it('stays closed for what is not the host’s fault, and after a success in between', async () => {

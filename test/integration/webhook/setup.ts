@@ -8,6 +8,7 @@ import { onTestFinished } from 'vitest';
 
 export const MASTER = 'current-master-secret-of-48-characters-in-all-xyz';
 export const ACME = '0190d6f8-0000-7000-8000-00000000000a';
+export const STRANGER = '0190d6f8-0000-7000-8000-00000000000b';
 export const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 
 type Send = (url: string, request?: Partial<WebhookRequest>) => Promise<WebhookAnswer>;

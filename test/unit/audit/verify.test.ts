@@ -26,6 +26,7 @@ it('[DATA-7] what is sealed while the log is verified is no fault', async () => 
   const first = sealOf([1n], undefined);
   const seals = [first];
   const trail: AuditTrail = {
+    pruned: async () => await Promise.resolve(undefined),
     sealsAfter: async (seq) => await Promise.resolve(seals.filter((seal) => seal.seq > seq).slice(0, 1)),
     entries: async (ids) => await Promise.resolve(ids.map(entry)),
     async entriesAfter(id) {

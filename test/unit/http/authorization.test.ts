@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
-import { JOB, KEY_ID, testApi } from './setup.ts';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { permissionsOf } from '#src/domain/access/permission.ts';
+import { GIT_SHA, JOB, KEY_ID, principal, testApi } from './setup.ts';
 
 const url = `/v1/jobs/${JOB.id}`;
 const newKey = (more: Readonly<Record<string, unknown>> = {}) =>
@@ -37,15 +38,64 @@ describe('[SEC-3] [SEC-4]', () => {
     expect(response.json()).toMatchObject({ code: 'permission_denied' });
   });
 
-  it('a grant is counted, and logged where DEBUG is', async () => {
+  it('a grant is counted, and not logged unless that is asked for', async () => {
     const { request, logLines, registry } = await testApi({ role: 'viewer', logLevel: 'debug' });
     expect((await request({ url })).statusCode).toBe(200);
     expect(await registry.metrics()).toContain('authorization_grants_total{permission="jobs:read"} 1');
-    expect(logLines().filter(({ event }) => event === 'permission_granted')).toMatchObject([
-      { level: 'DEBUG', permission: 'jobs:read', actor: `api_key:${KEY_ID}` },
-    ]);
+    expect(logLines().filter(({ event }) => event === 'permission_granted')).toEqual([]);
+  });
+
+  it('of all grants as many are logged as are asked for', async () => {
+    const random = vi.spyOn(Math, 'random');
+    onTestFinished(() => {
+      random.mockRestore();
+    });
+    const { request, logLines } = await testApi({ role: 'viewer', options: { loggedGrants: 0.25 } });
+    const answers = [];
+    for (const chance of [0, 0.249, 0.25, 0.999]) {
+      random.mockReturnValue(chance);
+      answers.push(await request({ url }));
+    }
+    expect(logLines().filter(({ event }) => event === 'permission_granted')).toEqual(
+      answers.slice(0, 2).map(({ headers }) => ({
+        timestamp: expect.any(String),
+        level: 'INFO',
+        message: 'permission granted',
+        service: 'dragonfly-test',
+        git_sha: GIT_SHA,
+        trace_id: headers['x-trace-id'],
+        event: 'permission_granted',
+        actor: `api_key:${KEY_ID}`,
+        organization_id: 'acme',
+        permission: 'jobs:read',
+        route: '/v1/jobs/:id',
+      })),
+    );
   });
 });
+
+/** A key that may make keys, and nothing else. */
+const maker = {
+  ...principal('api_key:maker'),
+  permissions: permissionsOf('admin', ['api_keys:write']),
+};
+
+it.for([
+  ['create', newKey()],
+  ['rotate', { method: 'POST', url: `/v1/api-keys/${KEY_ID}/rotate`, payload: {} }],
+] as const)(
+  '[SEC-4] to %s a key that may more than one’s own is an escalation, and a security event',
+  async ([, asked]) => {
+    const authenticate = Object.assign(async () => maker, { known: () => maker });
+    const { request, logLines } = await testApi({ dependencies: { authenticate } });
+    const response = await request(asked);
+    const { trace_id } = response.json();
+    expect(response.json()).toMatchObject({ status: 403, code: 'privilege_escalation' });
+    expect(logLines().filter(({ event }) => event === 'privilege_escalation')).toMatchObject([
+      { level: 'ERROR', message: 'security violation', actor: 'api_key:maker', trace_id },
+    ]);
+  },
+);
 
 describe('[SEC-3] [SEC-13] an administrator', () => {
   it('shows a new secret once', async () => {

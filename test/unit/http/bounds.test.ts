@@ -1,5 +1,6 @@
 import { METHODS, type Server } from 'node:http';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { createSecurityLog } from '#src/adapters/inbound/http/security-log.ts';
 import { buildOpsApp } from '#src/adapters/inbound/http/ops-app.ts';
 import { SECURITY_HEADERS } from '#src/adapters/inbound/http/plugins/security-headers.ts';
 import { createLogger } from '#src/adapters/outbound/telemetry/logger.ts';
@@ -82,7 +83,11 @@ function settingsOf({ server }: FastifyInstance): Record<string, unknown> {
 async function opsApp(): Promise<FastifyInstance> {
   const logger = createLogger({ level: 'error', service: 'test', gitSha: GIT_SHA }, { write: () => {} });
   const readiness = makeReadiness({ checks: [], timeoutMs: 100, onChange: () => {} });
-  const app = await buildOpsApp({ gitSha: GIT_SHA }, { readiness, logger, registry: new Registry() });
+  const registry = new Registry();
+  const app = await buildOpsApp(
+    { gitSha: GIT_SHA, metricsTokens: () => undefined },
+    { readiness, logger, registry, security: createSecurityLog(registry, logger) },
+  );
   onTestFinished(async () => {
     await app.close();
   });
@@ -209,9 +214,11 @@ it('[OBS-2] [AV-7] nothing is answered, or said, late of a client that went away
     signal: leaving.signal,
     headers: { authorization: `Bearer ${KEY}` },
   });
-  setTimeout(() => {
-    leaving.abort();
-  }, 50);
+  app.server.once('request', () =>
+    setTimeout(() => {
+      leaving.abort();
+    }, 50),
+  );
   await expect(gone).rejects.toThrow('aborted');
   await vi.waitFor(() => {
     expect(said()).toEqual(['request aborted']);

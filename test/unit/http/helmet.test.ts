@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SECURITY_HEADERS } from '#src/adapters/inbound/http/plugins/security-headers.ts';
+import { createSecurityLog } from '#src/adapters/inbound/http/security-log.ts';
 import { buildOpsApp } from '#src/adapters/inbound/http/ops-app.ts';
 import { createLogger } from '#src/adapters/outbound/telemetry/logger.ts';
 import { makeReadiness } from '#src/application/health/readiness.ts';
@@ -87,7 +88,11 @@ describe('[SEC-14] the headers are those of helmet that an API needs, or stricte
   ] as const)('the listener of the metrics: %s', async ([request, status]) => {
     const logger = createLogger({ level: 'error', service: 'test', gitSha: GIT_SHA }, { write: () => {} });
     const readiness = makeReadiness({ checks: [], timeoutMs: 100, onChange: () => {} });
-    const app = await buildOpsApp({ gitSha: GIT_SHA }, { readiness, logger, registry: new Registry() });
+    const registry = new Registry();
+    const app = await buildOpsApp(
+      { gitSha: GIT_SHA, metricsTokens: () => undefined },
+      { readiness, logger, registry, security: createSecurityLog(registry, logger) },
+    );
     onTestFinished(() => app.close());
     const url = await app.listen({ host: '127.0.0.1', port: 0 });
     expect(await headersAt(url, line(`${request} HTTP/1.1`))).toMatchObject({ status, headers: EXPECTED });

@@ -1,9 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { limitLookUps } from '#src/adapters/inbound/http/key-look-ups.ts';
 import { apiKeyFormat, newApiKey } from '#src/adapters/outbound/api-key/format.ts';
 import { makeAuthenticate } from '#src/application/access/authenticate.ts';
 import { DomainError } from '#src/domain/errors.ts';
-import { expect, it } from 'vitest';
-import { JOB, testApi } from './setup.ts';
+import type { Principal } from '#src/domain/access/principal.ts';
+import type { FastifyReply } from 'fastify';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { JOB, principal, testApi } from './setup.ts';
 
 const limits = { authenticatedPerMinute: 1000, anonymousPerMinute: 20 };
 
@@ -71,6 +74,26 @@ it('requests with the same key share one look-up, and one permit', async () => {
 it('an outage of the database is no failure of the client', async () => {
   const { ask } = await lookingUp([], new DomainError('database_unavailable', 'Try again.'));
   for (const key of keys(30)) expect((await ask(key)).statusCode).toBe(503);
+});
+
+it('[SEC-5] a look-up of a second ago is shared no more: what it found may be revoked by now', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const found = Promise.withResolvers<Principal>();
+  const authenticate = vi.fn<(key: string) => Promise<Principal>>(async () => await found.promise);
+  const lookUp = limitLookUps(Object.assign(authenticate, { known: () => undefined }), 20);
+  const ask = async () => await lookUp('key', '192.0.2.1', {} as FastifyReply);
+  const asked = [ask()];
+  vi.advanceTimersByTime(999);
+  asked.push(ask());
+  expect(authenticate).toHaveBeenCalledTimes(1);
+  vi.advanceTimersByTime(1);
+  asked.push(ask(), ask());
+  expect(authenticate).toHaveBeenCalledTimes(2);
+  found.resolve(principal('api_key:a'));
+  expect(new Set(await Promise.all(asked))).toEqual(new Set([principal('api_key:a')]));
 });
 
 type Key = ReturnType<typeof newApiKey>;

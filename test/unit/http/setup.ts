@@ -1,4 +1,5 @@
 import { buildApp, type HttpDependencies, type HttpOptions } from '#src/adapters/inbound/http/app.ts';
+import { createSecurityLog } from '#src/adapters/inbound/http/security-log.ts';
 import type { Load } from '#src/adapters/inbound/http/admission.ts';
 import { apiKeyFormat, newApiKey } from '#src/adapters/outbound/api-key/format.ts';
 import { createLogger } from '#src/adapters/outbound/telemetry/logger.ts';
@@ -105,7 +106,7 @@ const API_KEY_STORE: ApiKeyAdministration = {
 const done = (): Promise<void> => Promise.resolve();
 const CLAIMED: Claim = {
   state: 'claimed',
-  execution: { transaction: {}, undo: done, commit: done, rollBack: done },
+  execution: { transaction: {}, commit: done, rollBack: done },
 };
 
 function answering(fault: unknown, onContext: Overrides['onContext']): Transactions {
@@ -158,6 +159,10 @@ export async function testApi({
 }: Overrides = {}): Promise<TestApi> {
   const lines: string[] = [];
   const registry = new Registry();
+  const logger = createLogger(
+    { level: logLevel, service: 'dragonfly-test', gitSha: GIT_SHA },
+    { write: (line) => lines.push(line) },
+  );
   const app = await buildApp(
     {
       gitSha: GIT_SHA,
@@ -165,6 +170,7 @@ export async function testApi({
       corsOrigins: [],
       trustedProxies: [],
       limits: { authenticatedPerMinute: 10_000, anonymousPerMinute: 10_000 },
+      loggedGrants: 0,
       load: ANY_LOAD,
       ...options,
     },
@@ -196,11 +202,9 @@ export async function testApi({
       }),
       readiness: makeReadiness({ checks: [], timeoutMs: 100, onChange: () => {} }),
       tracing: noTracing,
-      logger: createLogger(
-        { level: logLevel, service: 'dragonfly-test', gitSha: GIT_SHA },
-        { write: (line) => lines.push(line) },
-      ),
+      logger,
       registry,
+      security: createSecurityLog(registry, logger),
       ...dependencies,
     },
   );

@@ -37,7 +37,7 @@ describe('[OBS-3] the trace id', () => {
   });
 
   it('is in traceparent and in every line of the log', async () => {
-    const { request, logLines } = await testApi({ logLevel: 'debug' });
+    const { request, logLines } = await testApi({ logLevel: 'debug', options: { loggedGrants: 1 } });
     const { headers } = await request({ url: '/v1/jobs?limit=x', headers: { 'x-trace-id': TRACE } });
     expect(headers['traceparent']).toMatch(new RegExp(`^00-${TRACE}-(?!0{16})[0-9a-f]{16}-00$`));
     expect(logLines()).toHaveLength(4);

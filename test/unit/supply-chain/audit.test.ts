@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Advisory, type Severity, advisoriesOf } from '../../../scripts/audit/report.ts';
-import { type Exceptions, exceptionsSchema, faults } from '../../../scripts/audit/verdict.ts';
+import { type AcceptedAdvisory, acceptedAdvisories } from '#src/application/release/triage.ts';
+import { faults } from '../../../scripts/audit/verdict.ts';
 
 const TODAY = '2026-12-01';
 const ID = 'GHSA-aaaa-bbbb-cccc';
@@ -15,7 +16,7 @@ const advisory = (severity: Severity): Advisory => ({
   severity,
   title: 'It leaks',
 });
-const exception = (until: string, dependency = 'pack'): Exceptions => [
+const exception = (until: string, dependency = 'pack'): AcceptedAdvisory[] => [
   {
     advisory: ID,
     dependency,
@@ -73,7 +74,7 @@ describe('[SEC-17] the verdict on advisories', () => {
     { advisory: '*' },
   ])('[DOC-3] an exception with %j is refused', (fault) => {
     const [entry] = exception(TODAY);
-    expect(exceptionsSchema.safeParse([{ ...entry, ...fault }]).success).toBe(false);
+    expect(acceptedAdvisories.safeParse([{ ...entry, ...fault }]).success).toBe(false);
   });
 });
 

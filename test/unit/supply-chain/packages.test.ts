@@ -63,7 +63,9 @@ describe.each(locks)('[SEC-17] %s', (lock) => {
     expect(loose).toEqual([]);
   });
 
-  it('has no install script that nobody has decided about', () => {
+  it('has no install script that nobody has decided about, and npm installs none', () => {
+    const settings = readFileSync(join(root, lock.replace('package-lock.json', '.npmrc')), 'utf8');
+    expect(settings.split('\n')).toContain('strict-allow-scripts=true');
     const { allowScripts } = readJson(lock.replace('package-lock', 'package')) as {
       allowScripts: Record<string, boolean>;
     };

@@ -18,6 +18,7 @@ const newPrivateKey = (encryption: { cipher?: string; passphrase?: string } = {}
 /** Made here, so that this file has none. */
 const SECRETS: Readonly<Record<string, string>> = {
   'an API key of this service': newApiKey().key,
+  'a signing secret of webhooks': joined('whs', 'ec_', randomBytes(32).toString('base64')),
   'a private key': newPrivateKey(),
   'a private key with a passphrase': newPrivateKey({ cipher: 'aes-256-cbc', passphrase: 'any' }),
   'a private key in a string': JSON.stringify(newPrivateKey()),
@@ -82,7 +83,7 @@ describe('[SEC-1] the hook before a commit', () => {
     const { status, stdout, stderr } = repository.commit();
     expect(status).toBe(1);
     expect(stderr).toContain('src/settings.ts:2: API key of this service');
-    expect(stderr).toContain('docs/runbook.md');
+    expect(stderr).toContain('docs/runbooks/security-incident.md');
     expect(stdout + stderr).not.toContain(key.slice(4, 20));
     expect(repository.git('rev-list', '--all')).toBe('');
   });

@@ -27,6 +27,7 @@ import { traceContext } from './plugins/trace-context.ts';
 import { tracing } from './plugins/tracing.ts';
 import { v1 } from './routes/v1/index.ts';
 import { createServer } from './server.ts';
+import type { SecurityLog } from './security-log.ts';
 import type { SharedPermits } from './shared-permits.ts';
 
 export interface HttpOptions {
@@ -37,6 +38,8 @@ export interface HttpOptions {
   /** Networks in CIDR notation. */
   readonly trustedProxies: readonly string[];
   readonly limits: Limits;
+  /** Share of the granted permissions that are logged, from 0 to 1. */
+  readonly loggedGrants: number;
   readonly load: Load;
 }
 
@@ -51,6 +54,7 @@ export interface HttpDependencies {
   readonly tracing: Tracing;
   readonly logger: FastifyBaseLogger;
   readonly registry: Registry;
+  readonly security: SecurityLog;
   /** Of the rate limiter; without them this process counts for itself. */
   readonly permits?: SharedPermits | undefined;
 }
@@ -72,7 +76,7 @@ export async function buildApp(
     await api.register(loadShedding, { load: options.load, registry: dependencies.registry });
     await api.register(tracing, { tracing: dependencies.tracing });
     await api.register(clientAddress);
-    await api.register(requestLog);
+    await api.register(requestLog, { security: dependencies.security });
     await api.register(metrics, { registry: dependencies.registry });
     await api.register(cors, { origins: options.corsOrigins });
     await api.register(authentication, {
@@ -85,7 +89,11 @@ export async function buildApp(
       permits: dependencies.permits,
       registry: dependencies.registry,
     });
-    await api.register(routePolicy, { decide: dependencies.decide, registry: dependencies.registry });
+    await api.register(routePolicy, {
+      decide: dependencies.decide,
+      loggedGrants: options.loggedGrants,
+      registry: dependencies.registry,
+    });
     await api.register(acceptable);
     await api.register(deprecation);
     await api.register(idempotency, {

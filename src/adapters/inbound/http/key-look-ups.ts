@@ -5,10 +5,13 @@ import type { FastifyReply } from 'fastify';
 import { perMinute, policyOf, refuse } from './limits.ts';
 import { permitsOf } from './permits.ts';
 
+/** A look-up that began longer ago may have found a key that was revoked since (SEC-5). */
+const SHARED_MS = 1000;
+
 /**
  * Asks the database about a key that is not known, for so many failures a minute and address: guessing costs the
- * database nothing more (SEC-8). A good key costs its address nothing, and requests with the same key share one look-up,
- * so that a key whose time in the cache is over does not use the limit up. Counted by each replica; what the client
+ * database nothing more (SEC-8). A good key costs its address nothing, and requests with the same key share a look-up that has
+ * just begun, so that a key whose time in the cache is over does not use the limit up. Counted by each replica; what the client
  * may do after a failure is the shared limit's to say.
  *
  * @throws HttpError `rate_limited`, and what `authenticate` throws
@@ -17,7 +20,7 @@ export function limitLookUps(authenticate: Authenticate, failuresPerMinute: numb
   const quota = perMinute('anonymous', failuresPerMinute);
   const permits = permitsOf(quota);
   const policy = policyOf(quota);
-  const running = new Map<string, Promise<Principal>>();
+  const running = new Map<string, { readonly principal: Promise<Principal>; readonly startedAt: number }>();
 
   async function lookUp(key: string, address: string, reply: FastifyReply): Promise<Principal> {
     const window = permits.windowOf(address);
@@ -35,10 +38,15 @@ export function limitLookUps(authenticate: Authenticate, failuresPerMinute: numb
   }
 
   return async (key: string, address: string, reply: FastifyReply): Promise<Principal> => {
+    const startedAt = performance.now();
     const shared = running.get(key);
-    if (shared) return await shared;
-    const own = lookUp(key, address, reply).finally(() => running.delete(key));
+    if (shared && startedAt - shared.startedAt < SHARED_MS) return await shared.principal;
+    const own = { principal: lookUp(key, address, reply), startedAt };
     running.set(key, own);
-    return await own;
+    try {
+      return await own.principal;
+    } finally {
+      if (running.get(key) === own) running.delete(key);
+    }
   };
 }

@@ -5,15 +5,15 @@ import { roughBytes } from '#src/domain/jobs/size.ts';
 import { type DatabaseTrouble, isUnavailable, retryDelayMs } from './database-trouble.ts';
 import { createWakeUp, pause, unlessAborted } from './pause.ts';
 
-/** One statement that the database handles in some ten milliseconds. */
-const MAX_BATCH = 1000;
+/** One statement that the database handles within a tenth of a second. */
+const MAX_BATCH = 4000;
 /** Of results and follow-ups in one statement; a single report may have more. */
 const MAX_BATCH_BYTES = 8 * 1024 * 1024;
 /** Outcomes that wait to be stored before the worker takes no more jobs, and the bytes that they may take. */
-const MAX_UNREPORTED = 4 * MAX_BATCH;
+const MAX_UNREPORTED = 2 * MAX_BATCH;
 const MAX_UNREPORTED_BYTES = 32 * 1024 * 1024;
-/** About the root of a full batch: whichever of its reports is at fault, it is found by some sixty small statements. */
-const PART = 32;
+/** About the root of a full batch: whichever of its reports is at fault, it is found by some hundred small statements. */
+const PART = 64;
 /** How long a report steps back that was not stored by itself: a try of it may take as long as a statement may. */
 const STEP_BACK: Backoff = { initialDelaySeconds: 1, factor: 2, maxDelaySeconds: 30 };
 

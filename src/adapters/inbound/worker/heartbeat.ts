@@ -11,8 +11,8 @@ export interface HeartbeatOptions {
   readonly leases: () => ClaimedLease[];
   /** Leases that the database gave to somebody else, or to nobody. */
   readonly onLost: (leaseTokens: ReadonlySet<string>) => void;
-  /** With each beat. @param askedMs when the beat began, by the monotonic clock */
-  readonly onCommand: (command: WorkerCommand, askedMs: number) => void;
+  /** With each beat. */
+  readonly onCommand: (command: WorkerCommand) => void;
   /** No beat arrived for `abortAfterMs`. */
   readonly onSilence: () => void;
   /** The first beat, and the first one after a silence. */
@@ -49,7 +49,7 @@ export function createHeartbeat(options: HeartbeatOptions) {
     clearTimeout(silence);
     silence = setTimeout(fallSilent, Math.max(startedAt + abortAfterMs - performance.now(), 0));
     if (lost.size > 0) onLost(lost);
-    onCommand(command, startedAt);
+    onCommand(command);
     if (alive) return;
     alive = true;
     onAlive();

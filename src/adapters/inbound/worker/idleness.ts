@@ -1,6 +1,6 @@
 /** A worker that is idle counts as busy after so many claims in a row that found something: a trickle keeps it idle. */
 const BUSY_AFTER = 8;
-/** A transaction that looked for idle workers just before there was one is mostly committed by then. */
+/** By then a claim sweeps again for what was committed late. */
 const SECOND_LOOK_MS = 25;
 
 export interface IdlenessOptions {
@@ -9,8 +9,8 @@ export interface IdlenessOptions {
 }
 
 /**
- * Whether this worker waits for jobs, so that whoever queues some wakes it. What was queued while it became idle woke
- * nobody: it is found by looking at once, and once more a little later; what commits even later waits for the poll.
+ * Whether this worker waits for jobs, so that whoever has queued some wakes it. What was committed while it became idle woke
+ * nobody: it is found by looking at once, and once more a little later. What nobody wakes for waits for the poll.
  */
 export function createIdleness({ setIdle, lookAgain }: IdlenessOptions) {
   let idle = false;

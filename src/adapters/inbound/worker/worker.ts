@@ -9,10 +9,12 @@ import type {
 } from '#src/application/worker/ports.ts';
 import type { ClaimedJob } from '#src/domain/jobs/job.ts';
 import type { Outcome } from '#src/domain/jobs/outcome.ts';
+import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { createBuffer } from './buffer.ts';
 import { createClaimBudget } from './claim-budget.ts';
+import { createClaimNews } from './claim-news.ts';
 import { createCommands } from './commands.ts';
 import { createCompleter } from './completer.ts';
 import { databaseTrouble } from './database-trouble.ts';
@@ -61,8 +63,9 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
   const budget = createClaimBudget();
   const turn = createTurn(startJobs);
   const commands = createCommands(obey);
-  /** What came while a claim was under way: what it brings was claimed before. */
-  let pauses: QueuePause[] = [];
+  /** Leases that a beat may find lost because somebody cancelled them. */
+  const saidCancelled = new LRUCache<string, true>({ max: CLAIM_LIMIT });
+  const news = createClaimNews();
   let draining: Promise<void> | undefined;
 
   const runner = createRunner({
@@ -95,15 +98,17 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     pollIntervalMs: options.pollIntervalMs,
     demand,
     async claim(limit) {
-      pauses = [];
+      news.begin();
       const jobs = await queue.claim(types, limit);
       if (wantsJobs()) idleness.claimed(jobs.length);
       return jobs;
     },
     accept(jobs) {
+      const { pauses, cancelled } = news.end();
       if (jobs.length === 0) return;
       budget.note(jobs);
       buffer.add(jobs);
+      cancelled.forEach(hearOfCancelled);
       if (!wantsJobs()) giveBack(buffer.clear());
       for (const pause of pauses) giveBackPaused(pause);
       startJobs();
@@ -119,7 +124,8 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
     beat: queue.beat,
     leases: () => [...buffer.jobs(), ...runner.jobs(), ...completer.jobs()],
     onLost(lost) {
-      forget('lease_lost', (job) => lost.has(job.leaseToken));
+      forget('cancelled', ({ leaseToken }) => lost.has(leaseToken) && saidCancelled.has(leaseToken));
+      forget('lease_lost', ({ leaseToken }) => lost.has(leaseToken) && !saidCancelled.has(leaseToken));
     },
     onCommand: commands.beaten,
     onSilence() {
@@ -174,6 +180,12 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
   function forget(reason: 'cancelled' | 'lease_lost', fits: (job: ClaimedJob) => boolean): void {
     for (const { type } of buffer.remove(fits)) metrics.processed.inc({ type, outcome: reason });
     runner.abort(reason, fits);
+  }
+
+  function hearOfCancelled(leaseToken: string): void {
+    if (![...buffer.jobs(), ...runner.jobs()].some((job) => job.leaseToken === leaseToken)) return;
+    saidCancelled.set(leaseToken, true);
+    heartbeat.beatNow();
   }
 
   function giveBackPaused({ type, organizationId }: QueuePause): void {
@@ -239,13 +251,14 @@ export function createWorker(options: WorkerOptions, dependencies: WorkerDepende
           if (type === undefined) heartbeat.beatNow();
         },
         onCancelled(leaseToken) {
-          forget('cancelled', (job) => job.leaseToken === leaseToken);
+          news.cancel(leaseToken);
+          hearOfCancelled(leaseToken);
         },
         onPaused(pause) {
-          pauses.push(pause);
+          news.pause(pause);
           giveBackPaused(pause);
         },
-        onCommand: commands.notified,
+        onCommand: heartbeat.beatNow,
       });
       fetcher.start();
     },

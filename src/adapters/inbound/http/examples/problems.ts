@@ -5,7 +5,7 @@ import { type Problem, type ProblemCode, problemOf, refusalOf } from '../problem
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 
-const KNOWN_TYPES = 'Unknown job type. Known types: webhook.deliver.';
+const KNOWN_TYPES = 'Unknown job type. Known types: smoke.echo, webhook.deliver.';
 
 /** What the domain says; a test compares it with what the service answers. */
 const REFUSALS: Readonly<Record<ErrorCode, readonly [detail: string, fields?: readonly FieldError[]]>> = {
