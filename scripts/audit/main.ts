@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { acceptedAdvisories } from '#src/application/release/triage.ts';
 import { advisoriesOf } from './report.ts';
-import { exceptionsSchema, faults } from './verdict.ts';
+import { faults } from './verdict.ts';
 
 /**
  * SEC-17: no known hole in a dependency, but for a time and with a reason. A registry that does not answer (a mirror without
@@ -17,7 +18,7 @@ const audit = (...args: readonly string[]) =>
     spawnSync('npm', ['audit', '--json', ...args], { encoding: 'utf8', maxBuffer: 64 << 20 }).stdout,
   );
 
-const exceptions = exceptionsSchema.parse(JSON.parse(readFileSync(EXCEPTIONS, 'utf8')));
+const exceptions = acceptedAdvisories.parse(JSON.parse(readFileSync(EXCEPTIONS, 'utf8')));
 const all = audit();
 const production = audit('--omit=dev');
 
@@ -28,7 +29,7 @@ if (all === undefined || production === undefined) {
   const found = faults({ all, production }, exceptions, new Date().toISOString().slice(0, 10));
   for (const fault of found) console.error(fault);
   if (found.length > 0) {
-    console.error(`What to do: docs/runbook.md, "A dependency has an advisory".`);
+    console.error(`What to do: docs/runbooks/security-incident.md, "A dependency has an advisory".`);
     process.exitCode = 1;
   } else console.log(`No advisory blocks; ${all.length} known, ${exceptions.length} excepted for a time.`);
 }

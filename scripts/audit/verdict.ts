@@ -1,21 +1,5 @@
-import { z } from 'zod';
+import type { AcceptedAdvisory } from '#src/application/release/triage.ts';
 import { type Advisory, type Severity, isAtLeast } from './report.ts';
-
-/** An advisory that may stay for some days, because it does not reach us or has no cure yet: a waiver (DOC-3). */
-export const exceptionsSchema = z.array(
-  z.strictObject({
-    advisory: z.string().regex(/^GHSA(?:-[a-z\d]{4}){3}$/),
-    dependency: z.string(),
-    /** Why the risk is accepted until then. */
-    reason: z.string().min(20),
-    /** What ends it. */
-    plan: z.string().min(10),
-    approver: z.string().min(2),
-    /** The last day on which it holds. */
-    until: z.iso.date(),
-  }),
-);
-export type Exceptions = z.infer<typeof exceptionsSchema>;
 
 /** The least severity that blocks. What is deployed is held to more than what only builds and tests. */
 const BLOCKS = { production: 'moderate', development: 'high' } as const satisfies Record<string, Severity>;
@@ -27,11 +11,9 @@ const DAY = 24 * 60 * 60 * 1000;
 /** What blocks, one sentence each. `all` has the advisories of `production` too. Days are UTC, as `2026-01-31`. */
 export function faults(
   advisories: { readonly all: readonly Advisory[]; readonly production: readonly Advisory[] },
-  exceptions: Exceptions,
+  exceptions: readonly AcceptedAdvisory[],
   today: string,
 ): string[] {
-  const known = (list: readonly Advisory[], exception: Exceptions[number]): boolean =>
-    list.some(({ id, dependency }) => id === exception.advisory && dependency === exception.dependency);
   const isExcepted = ({ id, dependency }: Advisory): boolean =>
     exceptions.some(
       (exception) =>
@@ -66,3 +48,6 @@ export function faults(
       ),
   ];
 }
+
+const known = (list: readonly Advisory[], exception: AcceptedAdvisory): boolean =>
+  list.some(({ id, dependency }) => id === exception.advisory && dependency === exception.dependency);

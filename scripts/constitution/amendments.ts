@@ -3,28 +3,45 @@ import { type Constitution, PAGE } from './laws.ts';
 const RANKS = ['none', 'patch', 'minor', 'major'] as const;
 type Rank = (typeof RANKS)[number];
 
-/** Whether an amended constitution raises its version and has logged it, as DOC-2 asks. */
+/** As a code host knows a person, and not a team. */
+const HANDLE = /^@[a-z\d](?:-?[a-z\d])*$/i;
+
+/**
+ * Whether an amended constitution raises its version, and two maintainers have approved each amendment since the release, as
+ * DOC-2 asks. Before the first release the authors are alone, and nobody has been promised anything.
+ */
 export function amendmentFaults(released: Constitution, current: Constitution): string[] {
   const asked = requiredRank(released, current);
   const made = rankOf(released.version, current.version);
-  return RANKS.indexOf(made) < RANKS.indexOf(asked)
-    ? [
-        `${PAGE} changed by a ${asked} amendment since ${released.version}, and calls itself ${current.version}.`,
-      ]
-    : [];
+  const known = new Set(released.amendments.map(({ version }) => version));
+  const unapproved = current.amendments.filter(
+    ({ version, approvers }) => !known.has(version) && approversIn(approvers).size < 2,
+  );
+  return [
+    ...(RANKS.indexOf(made) < RANKS.indexOf(asked)
+      ? [
+          `${PAGE} changed by a ${asked} amendment since ${released.version}, and calls itself ${current.version}.`,
+        ]
+      : []),
+    ...unapproved.map(
+      ({ version }) =>
+        `The amendment ${version} of ${PAGE} needs two who approve it, by their handles: @one, @another.`,
+    ),
+  ];
 }
 
-/** What is wrong with the change log: the newest amendment is first, and is the version; two approved each but the first. */
+const approversIn = (named: readonly string[]): Set<string> =>
+  new Set(named.filter((name) => HANDLE.test(name)).map((name) => name.toLowerCase()));
+
+/** What is wrong with the change log: the newest amendment is first, and is the version. */
 export function logFaults({ version, amendments }: Constitution): string[] {
   const [newest] = amendments;
   const dates = amendments.map(({ date }) => date);
-  const alone = amendments.slice(0, -1).filter(({ approvers }) => new Set(approvers).size < 2);
   return [
     ...(newest?.version === version ? [] : [`The change log of ${PAGE} does not begin with ${version}.`]),
     ...(dates.join() === dates.toSorted().toReversed().join()
       ? []
       : [`The change log of ${PAGE} is not in the order of its dates.`]),
-    ...alone.map(({ version }) => `The amendment ${version} of ${PAGE} needs two who approve it.`),
   ];
 }
 

@@ -4,7 +4,7 @@ import { lawsNamedIn } from './laws.ts';
 
 /** Something that goes red when a law is broken, and names the law in its title. */
 export interface Enforcement {
-  readonly kind: 'test' | 'gate step' | 'linter message' | 'workflow step';
+  readonly kind: 'test' | 'gate step' | 'gate check' | 'linter message' | 'workflow step';
   readonly file: string;
   readonly title: string;
   readonly laws: readonly string[];
@@ -12,11 +12,20 @@ export interface Enforcement {
   readonly step?: string | undefined;
 }
 
+/** By .ci/run. A workflow and `dragonfly gate` run elsewhere, and not before a change lands. */
+export const isRunByGate = ({ kind }: Enforcement): boolean =>
+  kind !== 'workflow step' && kind !== 'gate check';
+
 const QUOTED = String.raw`(?<quote>['"\x60])(?<title>(?:(?!\k<quote>)[^\\]|\\.)*)\k<quote>`;
 
 /** The first argument of a function that defines tests, and not a text that one expects. */
 const TEST_TITLE = new RegExp(String.raw`(?:\b(?:it|test|describe)[\w.]*|\))\(\s*${QUOTED},`, 'g');
 const STEP = new RegExp(String.raw`^(?:step|tests) ${QUOTED} (?<command>.+)$`, 'gm');
+/** A row of the table of `dragonfly gate`. */
+const GATE_CHECK = new RegExp(
+  String.raw`\b(?:ofEnvironment|ofCheckout|script)\(\s*'[\w-]+',\s*${QUOTED}`,
+  'g',
+);
 const LINT_MESSAGE = new RegExp(String.raw`"message": ${QUOTED}`, 'g');
 const WORKFLOW_STEP = /^ *(?:- )?name: (?<title>.+)$/gm;
 
@@ -35,6 +44,7 @@ export function collectEnforcements(root: string): Enforcement[] {
   return [
     ...find('test', 'test/**/*.test.ts', TEST_TITLE),
     ...find('gate step', '.ci/run', STEP),
+    ...find('gate check', 'src/composition/gate/checks.ts', GATE_CHECK),
     ...find('linter message', '.oxlintrc.json', LINT_MESSAGE, check?.groups?.['title']),
     ...find('workflow step', '.github/workflows/*.yml', WORKFLOW_STEP),
   ].filter(({ laws }) => laws.length > 0);

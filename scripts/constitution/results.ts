@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import type { Enforcement } from './enforcements.ts';
+import { type Enforcement, isRunByGate } from './enforcements.ts';
 
 /** Where `.ci/run` keeps what its last run found. */
 export const RESULTS = '.dragonfly/results';
@@ -41,7 +41,9 @@ export function readResults(root: string): Results | undefined {
   const folder = join(root, RESULTS);
   if (globSync('commit', { cwd: folder }).length === 0) return undefined;
   const read = (file: string): string => readFileSync(join(folder, file), 'utf8');
-  const steps = read('steps.tsv').trimEnd().split('\n').filter(Boolean);
+  const steps = globSync('*.tsv', { cwd: folder }).flatMap((file) =>
+    read(file).trimEnd().split('\n').filter(Boolean),
+  );
   return {
     commit: read('commit').trim(),
     steps: new Map(
@@ -70,7 +72,7 @@ export const testsOf = (report: VitestReport, root: string): TestResult[] =>
  * has to pass in at least one of the runs, as some are skipped in all but one.
  */
 export function outcomeOf(enforcement: Enforcement, { steps, tests }: Results): Outcome {
-  if (enforcement.kind === 'workflow step') return 'elsewhere';
+  if (!isRunByGate(enforcement)) return 'elsewhere';
   if (enforcement.kind !== 'test') {
     return steps.get(enforcement.step ?? enforcement.title) ?? 'not run';
   }

@@ -1,5 +1,5 @@
 import { daysBetween } from './dates.ts';
-import type { Enforcement } from './enforcements.ts';
+import { type Enforcement, isRunByGate } from './enforcements.ts';
 import type { Constitution, Law } from './laws.ts';
 import { type Outcome, type Results, outcomeOf } from './results.ts';
 import { type Waiver, waiverFault } from './waivers.ts';
@@ -81,9 +81,6 @@ function stateOf(
   return enforcements.some(isRunByGate) ? 'enforced' : 'unenforced';
 }
 
-/** A workflow runs elsewhere, and not before a change lands. */
-const isRunByGate = ({ kind }: Enforcement): boolean => kind !== 'workflow step';
-
 function lawFaults({ id, state, enforcements, waiver }: ReviewedLaw): string[] {
   if (state === 'unenforced') {
     return [
@@ -109,15 +106,25 @@ function unknownLaws({ constitution, enforcements, waivers }: Facts): string[] {
   ];
 }
 
-const resultFaults = (law: ReviewedLaw): string[] =>
-  law.state === 'waived'
-    ? []
-    : law.enforcements
-        .filter((enforcement) => !isUnchecked(enforcement))
-        .filter(({ result }) => result !== 'passed' && result !== 'elsewhere')
-        .map(({ file, title, result }) => `${law.id}: ${result} in the gate: ${file}: ${title}`);
+function resultFaults({ id, state, enforcements }: ReviewedLaw): string[] {
+  if (state === 'waived') return [];
+  const unchecked = enforcements.filter(isUnchecked);
+  const hasPassed = enforcements.some(({ result }) => result === 'passed');
+  return [
+    ...enforcements
+      .filter((enforcement) => !isUnchecked(enforcement))
+      .filter(({ result }) => result !== 'passed' && result !== 'elsewhere')
+      .map(({ file, title, result }) => `${id}: ${result} in the gate: ${file}: ${title}`),
+    ...(hasPassed
+      ? []
+      : unchecked.map(({ title }) => `${id}: nothing of it was checked in the gate: ${title}`)),
+  ];
+}
 
-/** A step says that it could not check, without a network for example; a test that is skipped says nothing. */
+/**
+ * A step says that it could not check, without a network for example; a test that is skipped says nothing. It is a warning while
+ * another check of the same law ran and passed.
+ */
 const isUnchecked = ({ kind, result }: ReviewedLaw['enforcements'][number]): boolean =>
   kind === 'gate step' && result === 'skipped';
 
@@ -132,10 +139,12 @@ function warningsOf(
       .map(({ law, expires }) => ({ law, expires, days: daysBetween(today, expires) }))
       .filter(({ days }) => days >= 0 && days <= WAIVER_WARNING_DAYS)
       .map(({ law, expires }) => `The waiver of ${law} ends on ${expires}.`),
-    ...(resultsHold ? laws : []).flatMap(({ id, enforcements }) =>
-      enforcements
-        .filter(isUnchecked)
-        .map(({ title }) => `${id}: could not be checked in the gate: ${title}`),
-    ),
+    ...(resultsHold ? laws : [])
+      .filter(({ state }) => state !== 'waived')
+      .flatMap(({ id, enforcements }) =>
+        enforcements
+          .filter(isUnchecked)
+          .map(({ title }) => `${id}: could not be checked in the gate: ${title}`),
+      ),
   ];
 }

@@ -16,7 +16,8 @@ const sabotage = z.strictObject({
   /** The file of tests, of which those that name the law have to fail. */
   test: z.string(),
 });
-const file = z.record(z.string(), sabotage);
+/** One of each way in which a law is broken. */
+const file = z.record(z.string(), z.union([sabotage, z.array(sabotage).min(2)]));
 
 export type Sabotage = z.infer<typeof sabotage> & { readonly law: string };
 
@@ -27,7 +28,9 @@ export function readSabotages(root: string): Sabotage[] {
     .flatMap((path) => {
       const read = file.safeParse(parse(readFileSync(join(root, path), 'utf8')));
       if (!read.success) throw new Error(`${path}: ${z.prettifyError(read.error)}`);
-      return Object.entries(read.data).map(([law, own]) => Object.assign(own, { law }));
+      return Object.entries(read.data).flatMap(([law, own]) =>
+        [own].flat().map((one) => Object.assign(one, { law })),
+      );
     });
 }
 

@@ -29,7 +29,7 @@ for (const secret of new Set(secrets)) console.error(secret);
 if (secrets.length > 0) {
   console.error(`
 This looks like a secret. Take it out: the service reads secrets from its environment or from mounted files. If it was ever
-pushed, replace it first (docs/runbook.md, "A secret was committed"). If it is none, add it with a reason to
+pushed, replace it first (docs/runbooks/security-incident.md, "A secret was committed"). If it is none, add it with a reason to
 ${ALLOWED}.`);
   process.exitCode = 1;
 }

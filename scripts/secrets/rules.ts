@@ -15,6 +15,12 @@ const apiKeys: Rule = (text) =>
     .filter(([key]) => apiKeyFormat.isWellFormed(key))
     .map(({ 0: secret, index }) => ({ rule: 'API key of this service', index, secret }));
 
+/** As `webhook-secret` prints them, and others who keep to Standard Webhooks. */
+const signingSecrets: Rule = (text) =>
+  [...text.matchAll(/whsec_[\w+/-]{32,88}={0,2}/g)]
+    .filter(([secret]) => entropy(secret) >= ENTROPY_OF_TEXT)
+    .map(({ 0: secret, index }) => ({ rule: 'signing secret of webhooks', index, secret }));
+
 /** Of every kind and length, encrypted ones too; a heading without a key passes. */
 const privateKeys: Rule = (text) =>
   [
@@ -64,4 +70,10 @@ function entropy(value: string): number {
 }
 
 /** What the rules of secretlint do not know, or know in part. */
-export const ownRules: readonly Rule[] = [apiKeys, privateKeys, passwordsInUrls, randomValues];
+export const ownRules: readonly Rule[] = [
+  apiKeys,
+  signingSecrets,
+  privateKeys,
+  passwordsInUrls,
+  randomValues,
+];

@@ -28,15 +28,14 @@ const KNOWN_KEYS = 10_000;
 export async function openApi(config: Config<'api'>, base: Base): Promise<Part> {
   const { metrics, readiness, tracing } = base;
   const logger = base.loggerOf('api');
-  const { pool, close: closeDatabase } = await openDatabase(
-    config,
-    base.secrets.of('DRAGONFLY_API_DATABASE_URL'),
-    'api',
-    base,
-  );
+  const {
+    pool,
+    wake,
+    close: closeDatabase,
+  } = await openDatabase(config, base.secrets.of('DRAGONFLY_API_DATABASE_URL'), 'api', base);
   const redis = await connectRedis(config, base);
 
-  const transactions = postgresTransactions(pool);
+  const transactions = postgresTransactions(pool, wake);
   const keys = postgresApiKeys(pool);
   const keyUse = makeKeyUse(keys, {
     onError: (error) => {
@@ -54,6 +53,7 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
         authenticatedPerMinute: config.DRAGONFLY_RATE_LIMIT_AUTHENTICATED,
         anonymousPerMinute: config.DRAGONFLY_RATE_LIMIT_ANONYMOUS,
       },
+      loggedGrants: config.DRAGONFLY_LOG_GRANTS_RATIO,
       load: {
         inFlight: config.DRAGONFLY_SHED_IN_FLIGHT,
         inFlightSaturated: config.DRAGONFLY_SHED_IN_FLIGHT_SATURATED,
@@ -70,7 +70,7 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
       }),
       audit: auditUseCases({ transactions, store: postgresAuditStore }),
       decide,
-      idempotency: makeIdempotency(postgresIdempotency(pool)),
+      idempotency: makeIdempotency(postgresIdempotency(pool, wake)),
       authenticate: makeAuthenticate({
         format: apiKeyFormat,
         keys,
@@ -81,6 +81,7 @@ export async function openApi(config: Config<'api'>, base: Base): Promise<Part> 
       tracing,
       logger,
       registry: metrics,
+      security: base.security,
       permits: redis && redisPermits(redis.client),
     },
   );

@@ -1,6 +1,8 @@
-import { poolMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
+import { type SecurityLog, createSecurityLog } from '#src/adapters/inbound/http/security-log.ts';
+import { poolMetrics, wakeErrors } from '#src/adapters/outbound/postgres/metrics.ts';
 import { logDestination } from '#src/adapters/outbound/telemetry/log-destination.ts';
 import { createLogger } from '#src/adapters/outbound/telemetry/logger.ts';
+import { processMetrics } from '#src/adapters/outbound/telemetry/process-metrics.ts';
 import {
   type DependencyCheck,
   type ReadinessProbe,
@@ -11,7 +13,7 @@ import { type Config, type Environment, secretFiles } from '#src/config/load.ts'
 import { type Secrets, fixedSecrets } from '#src/config/secrets.ts';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { Registry, collectDefaultMetrics } from 'prom-client';
+import { Registry } from 'prom-client';
 import { reasonOf } from './reason.ts';
 
 /** What every role of a process shares. */
@@ -21,11 +23,14 @@ export interface Base {
   loggerOf(role: ServingRole): Logger;
   readonly tracing: Tracing & { stop(): Promise<void> };
   readonly metrics: Registry;
+  readonly security: SecurityLog;
   /** Each part adds its dependencies. */
   readonly checks: DependencyCheck[];
   readonly readiness: ReadinessProbe;
   /** Each part adds its own, by role. */
   readonly pools: Map<string, Pool>;
+  /** Counts that idle workers could not be told of jobs. */
+  readonly noteWakeError: () => void;
   /** What each role may read anew while it runs. */
   readonly secrets: Secrets<ServingRole>;
 }
@@ -53,7 +58,7 @@ export async function createBase(
 ): Promise<Base> {
   const { LOG_LEVEL: level, DRAGONFLY_GIT_SHA: gitSha } = config;
   const metrics = new Registry();
-  collectDefaultMetrics({ register: metrics });
+  processMetrics(metrics);
   const output = logDestination(metrics);
   const logger = createLogger({ level, service: SERVICE, gitSha }, output);
   const checks: DependencyCheck[] = [];
@@ -72,9 +77,11 @@ export async function createBase(
     loggerOf: (role) => createLogger({ level, service: `${SERVICE}-${role}`, gitSha }, output),
     tracing: await openTracing(config),
     metrics,
+    security: createSecurityLog(metrics, logger),
     checks,
     readiness,
     pools,
+    noteWakeError: wakeErrors(metrics),
     secrets: await openSecrets(roles, config, environment, logger),
   };
 }

@@ -1,14 +1,17 @@
 import { latestMigration } from '#src/adapters/outbound/postgres/migrations.ts';
 import { MIGRATIONS_FOLDER } from '#src/adapters/outbound/postgres/migrator.ts';
-import { type PoolOptions, createPool } from '#src/adapters/outbound/postgres/pool.ts';
+import { type PoolOptions, createPool, query } from '#src/adapters/outbound/postgres/pool.ts';
 import { postgresCheck } from '#src/adapters/outbound/postgres/readiness.ts';
 import { untilItAnswers } from '#src/adapters/outbound/postgres/until-it-answers.ts';
+import { type Wake, createWaker } from '#src/adapters/outbound/postgres/wake.ts';
 import type { Secret } from '#src/config/secrets.ts';
 import type { Pool } from 'pg';
 import type { Base, ServingConfig } from './base.ts';
 
 export interface Database {
   readonly pool: Pool;
+  /** For what was committed by way of the pool. */
+  readonly wake: Wake;
   close(): Promise<void>;
 }
 
@@ -42,9 +45,18 @@ export async function openDatabase(
   base.pools.set(role, pool);
   base.checks.push(postgresCheck(probing, await latestMigration(MIGRATIONS_FOLDER)));
   await untilItAnswers(pool, config.DRAGONFLY_START_TIMEOUT);
+  const waker = createWaker({
+    send: async (statement) => await query(pool, statement),
+    onError(error) {
+      base.noteWakeError();
+      base.logger.debug({ error }, 'idle workers not told of new jobs');
+    },
+  });
   return {
     pool,
+    wake: waker.wake,
     async close() {
+      await waker.stop();
       await Promise.all([pool.end(), probing.end()]);
     },
   };

@@ -26,8 +26,16 @@ export async function serve(
   const parts = await openParts(roles, config, base);
   const sealer = openAuditSealer(base);
   const ops = await buildOpsApp(
-    { gitSha: config.DRAGONFLY_GIT_SHA },
-    { readiness: base.readiness, registry: base.metrics, logger: base.logger },
+    {
+      gitSha: config.DRAGONFLY_GIT_SHA,
+      metricsTokens: base.secrets.of('DRAGONFLY_METRICS_TOKEN').current,
+    },
+    {
+      readiness: base.readiness,
+      registry: base.metrics,
+      logger: base.logger,
+      security: base.security,
+    },
   );
   const urls: Record<string, string> = {
     metrics: await ops.listen({ host: config.HOST, port: config.DRAGONFLY_METRICS_PORT }),
@@ -45,6 +53,7 @@ export async function serve(
     await Promise.all(parts.map(async (part) => await part.drain()));
     await Promise.all([sealer.stop(), ops.close()]);
     await Promise.all(parts.map(async (part) => await part.close()));
+    base.security.stop();
     await base.tracing.stop();
     base.logger.info('service stopped');
   }

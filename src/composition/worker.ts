@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { createWorker } from '#src/adapters/inbound/worker/worker.ts';
-import { queueMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
+import { directDdlMetrics, queueMetrics } from '#src/adapters/outbound/postgres/metrics.ts';
 import { queueMaintenance } from '#src/adapters/outbound/postgres/queue-maintenance.ts';
 import {
   type QueueEventsOptions,
@@ -19,9 +19,12 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
   const { metrics, secrets, tracing } = base;
   const logger = base.loggerOf('worker');
   const databaseUrl = secrets.of('DRAGONFLY_WORKER_DATABASE_URL');
-  const { pool, close: closeDatabase } = await openDatabase(config, databaseUrl, 'worker', base);
+  const { pool, wake, close: closeDatabase } = await openDatabase(config, databaseUrl, 'worker', base);
   queueMetrics(metrics, pool, (error) => {
     logger.debug({ error }, 'figures of the queues not read');
+  });
+  directDdlMetrics(metrics, pool, (error) => {
+    logger.debug({ error }, 'record of direct DDL not read');
   });
 
   const webhooks = createWebhookSender({
@@ -33,6 +36,7 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
   const id = `worker-${randomUUID()}`;
   const maintenance = queueMaintenance({
     url: databaseUrl.current,
+    auditKeepDays: config.DRAGONFLY_AUDIT_KEEP_DAYS,
     onStep(step) {
       logger.info({ step }, 'queue maintained');
     },
@@ -50,11 +54,11 @@ export async function openWorker(config: Config<'worker'>, base: Base): Promise<
       goodbyeTimeoutMs: config.DRAGONFLY_WORKER_GOODBYE_TIMEOUT,
     },
     {
-      queue: postgresWorkerQueue(pool, {
-        id,
-        hostname: hostname(),
-        deadAfterMs: config.DRAGONFLY_WORKER_DEAD_AFTER,
-      }),
+      queue: postgresWorkerQueue(
+        pool,
+        { id, hostname: hostname(), deadAfterMs: config.DRAGONFLY_WORKER_DEAD_AFTER },
+        wake,
+      ),
       events: queueEvents(config, base, {
         workerId: id,
         onError(error) {

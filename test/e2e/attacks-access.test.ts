@@ -10,7 +10,7 @@ import { dragonfly } from '#test/support/service-process.ts';
 import { type TestClient, testClient } from '#test/support/service.ts';
 
 const database = await testDatabase();
-const service = await dragonfly(database).serve('api');
+const service = await dragonfly(database).serve('api', { DRAGONFLY_RATE_LIMIT_ANONYMOUS: '10000' });
 const acme = await testClient(database, service.apiUrl);
 const stranger = await testClient(database, service.apiUrl, 'stranger');
 
@@ -22,13 +22,18 @@ const idOf = async (client: TestClient): Promise<string> => {
 };
 const logs = (): string => JSON.stringify(service.logs());
 
-describe('[SEC-5] a key that is not good opens nothing', () => {
-  const secret = randomBytes(32).toString('base64url');
+/** With a right checksum. */
+function keyOf(secret: string): string {
   const sum = Buffer.alloc(4);
   sum.writeUInt32BE(crc32(secret));
+  return `dfk_${secret}${sum.toString('base64url')}`;
+}
+
+describe('[SEC-5] a key that is not good opens nothing', () => {
+  const secret = randomBytes(32).toString('base64url');
   it.for([
     ['with a wrong checksum', acme.key.replace(/.{6}$/, 'AAAAAA')],
-    ['with a right checksum that was never issued', `dfk_${secret}${sum.toString('base64url')}`],
+    ['with a right checksum that was never issued', keyOf(secret)],
     ['that is the stored hash', createHash('sha256').update(acme.key).digest('hex')],
     ['in other letters', acme.key.toUpperCase()],
     ['with more behind it', `${acme.key}A`],
@@ -51,6 +56,30 @@ describe('[SEC-5] a key that is not good opens nothing', () => {
   });
 });
 
+async function timeOf(key: string): Promise<number> {
+  const startedAt = performance.now();
+  expect(await statusWith(key)).toBe(401);
+  return performance.now() - startedAt;
+}
+
+it('[SEC-5] the time of a look-up does not tell how near a key is to a good one', async () => {
+  const PAIRS = 300;
+  const secret = acme.key.slice('dfk_'.length, -6);
+  let slower = 0;
+  for (let pair = 0; pair < PAIRS; pair += 1) {
+    // Of the 43 characters 39 are those of a good key, or none are.
+    const near = keyOf(`${secret.slice(0, -4)}${randomBytes(3).toString('base64url')}`);
+    const far = keyOf(randomBytes(32).toString('base64url'));
+    const times =
+      pair % 2 === 0
+        ? { near: await timeOf(near), far: await timeOf(far) }
+        : { far: await timeOf(far), near: await timeOf(near) };
+    if (times.near > times.far) slower += 1;
+  }
+  // As by tosses of a coin: noise of the machine hits both alike. Five standard deviations are once in two million runs.
+  expect(Math.abs(slower - PAIRS / 2)).toBeLessThan(5 * Math.sqrt(PAIRS / 4));
+});
+
 describe('[SEC-3] [SEC-13] a client gets no right by saying that it has it', () => {
   it.for([
     ['an organisation', { organization_id: stranger.organizationId }],
@@ -61,6 +90,19 @@ describe('[SEC-3] [SEC-13] a client gets no right by saying that it has it', () 
   ] as const)('%s in a job', async ([, more]) => {
     const response = await acme.request('POST', '/v1/jobs', { ...webhookTo('https://a.example'), ...more });
     expect(response.status).toBe(422);
+  });
+
+  it.for([
+    ['an organisation', { organization_id: stranger.organizationId }],
+    ['an id', { id: '019c1222-7c00-7d3b-9a54-3f1c6a2e8b90' }],
+    ['a creator', { created_by: 'api_key:somebody' }],
+    ['an end', { expires_at: '2099-01-01T00:00:00Z' }],
+    ['a hash', { key_hash: '0'.repeat(64) }],
+    ['a secret', { key: acme.key }],
+    ['permissions', { permissions: ['jobs:read'] }],
+  ] as const)('%s in a key', async ([, more]) => {
+    const body = { name: 'mine', role: 'viewer', ...more };
+    expect((await acme.request('POST', '/v1/api-keys', body)).status).toBe(422);
   });
 
   it.for([
@@ -86,60 +128,6 @@ describe('[SEC-3] [SEC-13] a client gets no right by saying that it has it', () 
     expect(attempts.map(({ status }) => status)).toEqual(attempts.map(() => 403));
     const denials = () => service.logs().filter(({ event }) => event === 'permission_denied');
     await expect.poll(denials).toHaveLength(attempts.length);
-  });
-});
-
-it('[SEC-3] [SEC-11] ids of another organisation are as if they were not there', async () => {
-  const queued = await stranger.request('POST', '/v1/jobs', webhookTo('https://a.example'));
-  const { id } = (await queued.json()) as { id: string };
-  const nobody = '019c1222-7c00-7d3b-9a54-3f1c6a2e8b90';
-  for (const [method, path] of [
-    ['GET', (job: string) => `/v1/jobs/${job}`],
-    ['POST', (job: string) => `/v1/jobs/${job}/cancel`],
-    ['POST', (job: string) => `/v1/jobs/${job}/retry`],
-  ] as const) {
-    const [theirs, none] = [await acme.request(method, path(id)), await acme.request(method, path(nobody))];
-    expect([theirs.status, none.status]).toEqual([404, 404]);
-    const [a, b] = [await theirs.json(), await none.json()] as { trace_id: string }[];
-    expect({ ...a, trace_id: '' }).toEqual({ ...b, trace_id: '' });
-  }
-  expect(await (await stranger.request('GET', `/v1/jobs/${id}`)).json()).toMatchObject({ status: 'pending' });
-});
-
-describe('[SEC-13] SQL in a text is a text', () => {
-  const SQL = `x'); select ops.pause_queue('webhook.deliver'); drop table public.api_key; --`;
-  it.for([
-    ['type', 'POST', '/v1/jobs', { ...webhookTo('https://a.example'), type: SQL }, 422],
-    ['unique key', 'POST', '/v1/jobs', { ...webhookTo('https://a.example'), unique_key: SQL }, 201],
-    [
-      'payload',
-      'POST',
-      '/v1/jobs',
-      { ...webhookTo('https://a.example', { payload: { url: 'https://a.example', body: SQL } }) },
-      201,
-    ],
-    ['client', 'POST', '/v1/api-keys', { name: SQL, role: 'viewer' }, 201],
-    ['path', 'POST', `/v1/queues/${encodeURIComponent(SQL)}/pause`, undefined, 422],
-    ['id', 'GET', `/v1/jobs/${encodeURIComponent(SQL)}`, undefined, 422],
-    ['filter', 'GET', `/v1/jobs?type=${encodeURIComponent(SQL)}`, undefined, 200],
-    ['cursor', 'GET', `/v1/jobs?cursor=${Buffer.from(SQL).toString('base64url')}`, undefined, 422],
-    ['actor', 'GET', `/v1/audit?actor=${encodeURIComponent(SQL)}`, undefined, 200],
-    ['action', 'GET', `/v1/audit?action=${encodeURIComponent(SQL)}`, undefined, 200],
-  ] as const)('%s', async ([, method, path, body, status]) => {
-    expect((await acme.request(method, path, body)).status).toBe(status);
-    const queues = (await (await acme.request('GET', '/v1/queues')).json()) as {
-      queues: { paused: boolean }[];
-    };
-    expect(queues.queues.every(({ paused }) => !paused)).toBe(true);
-    expect(await statusWith(acme.key)).toBe(200);
-  });
-
-  it('in an Idempotency-Key and a trace id, too', async () => {
-    const headers = { 'idempotency-key': SQL.replaceAll(' ', '+'), 'x-trace-id': SQL };
-    const first = await acme.request('POST', '/v1/jobs', webhookTo('https://a.example'), headers);
-    const second = await acme.request('POST', '/v1/jobs', webhookTo('https://a.example'), headers);
-    expect([first.status, second.status]).toEqual([201, 201]);
-    expect(await second.text()).toBe(await first.text());
   });
 });
 

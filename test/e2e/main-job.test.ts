@@ -14,7 +14,10 @@ const PRIVATE = 'the-customers-own-business';
 const MASTER_SECRET = 'n0tH1ng-but-the-pr0cesses-0f-th1s-test-know-1t';
 
 const database = await testDatabase();
-const service = dragonfly(database, { DRAGONFLY_WEBHOOK_SECRET: MASTER_SECRET });
+const service = dragonfly(database, {
+  DRAGONFLY_WEBHOOK_SECRET: MASTER_SECRET,
+  DRAGONFLY_LOG_GRANTS_RATIO: '1',
+});
 const [api, worker] = await Promise.all([service.serve('api'), service.serve('worker')]);
 const client = await testClient(database, api.apiUrl);
 const { stdout } = await service.run(['webhook-secret', '--organization', client.organizationId]);
@@ -131,6 +134,18 @@ describe('the processes behind it', () => {
     const text = await (await client.request('GET', '/v1/workers')).text();
     expect(JSON.parse(text)).toMatchObject({ workers: [{ status: 'running', alive: true }] });
     expect(text).not.toContain(hostname());
+  });
+
+  it('[SEC-4] log who was allowed what, when they are asked for every grant', () => {
+    const [queued] = api.logged('request completed');
+    expect(api.logged('permission granted')[0]).toMatchObject({
+      level: 'INFO',
+      actor: expect.stringMatching(/^api_key:/) as string,
+      organization_id: client.organizationId,
+      permission: 'jobs:queue',
+      route: '/v1/jobs',
+      trace_id: queued?.['trace_id'],
+    });
   });
 
   it('[OBS-1] [DEP-1] write JSON lines with time, level, message, commit and service, and nothing else', async () => {

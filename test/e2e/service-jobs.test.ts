@@ -53,7 +53,9 @@ it('[Q-5] keeps the jobs of a paused queue until it is resumed, and those of nob
   await untilJob(other, (await queueWebhook(other, url)).id, { status: 'completed' });
   expect(await getJob(acme, id)).toMatchObject({ status: 'pending', attempts: 0 });
   expect(await (await acme.request('GET', '/v1/queues')).json()).toMatchObject({
-    queues: [{ type: 'webhook.deliver', paused: true, depth: 1 }],
+    queues: expect.arrayContaining([
+      expect.objectContaining({ type: 'webhook.deliver', paused: true, depth: 1 }),
+    ]),
   });
 
   expect((await acme.request('POST', '/v1/queues/webhook.deliver/resume')).status).toBe(204);

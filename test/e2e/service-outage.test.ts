@@ -13,8 +13,8 @@ const ACQUIRE_MS = 500;
 const STATEMENT_MS = 1000;
 /** A client that gives a statement up is a second behind the server; the rest is for a busy machine. */
 const LONGEST_ANSWER_MS = ACQUIRE_MS + STATEMENT_MS + 1000 + 2000;
-const POST_EVERY_MS = 20;
-const PROBE_EVERY_MS = 50;
+const POST_EVERY_MS = 40;
+const PROBE_EVERY_MS = 100;
 
 const database = await testDatabase();
 const wire = await tcpProxy(database.urls.admin);

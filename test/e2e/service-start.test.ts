@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { testDatabase } from '#test/support/database.ts';
+import { roleNames, testDatabase } from '#test/support/database.ts';
 import { queueWebhook, untilJob } from '#test/support/jobs.ts';
 import { receiver } from '#test/support/receiver.ts';
-import { type Ended, dragonfly } from '#test/support/service-process.ts';
+import { type Ended, GIT_SHA, dragonfly } from '#test/support/service-process.ts';
 import { testClient } from '#test/support/service.ts';
 import { tcpProxy } from '#test/support/tcp-proxy.ts';
 import { until } from '#test/support/until.ts';
@@ -39,9 +39,7 @@ async function busyPort(): Promise<string> {
 const migrate = async (direction: string): Promise<Ended> =>
   await service.run(['migrate', direction], {
     DRAGONFLY_OWNER_DATABASE_URL: database.urls.owner,
-    DRAGONFLY_API_ROLE: new URL(database.urls.api).username,
-    DRAGONFLY_WORKER_ROLE: new URL(database.urls.worker).username,
-    DRAGONFLY_READONLY_ROLE: new URL(database.urls.readonly).username,
+    ...roleNames(database),
   });
 
 describe('a wrong configuration', () => {
@@ -65,7 +63,7 @@ describe('a wrong configuration', () => {
     expect(ended.stderr).not.toContain('br0ken-pa55word');
   });
 
-  it('[SEC-2] [SEC-8] [DEP-1] is one without a commit, a Redis or secrets that nobody guesses, in prod', async () => {
+  it('[SEC-2] [SEC-3] [SEC-8] [DEP-1] is one without a commit, a Redis, a token of metrics or secrets that nobody guesses, in prod', async () => {
     const ended = await service.run(['all'], {
       DRAGONFLY_ENV: 'prod',
       DRAGONFLY_GIT_SHA: 'unknown',
@@ -76,15 +74,16 @@ describe('a wrong configuration', () => {
     });
     expect(ended).toMatchObject({ code: 1, stdout: '' });
     expect(linesOf(ended)).toEqual([
-      'The configuration has 4 fault(s):',
+      'The configuration has 5 fault(s):',
       expect.stringMatching('DRAGONFLY_API_DATABASE_URL'),
       expect.stringMatching('DRAGONFLY_WEBHOOK_SECRET'),
       expect.stringMatching('DRAGONFLY_GIT_SHA'),
       expect.stringMatching('DRAGONFLY_REDIS_URL'),
+      expect.stringMatching('DRAGONFLY_METRICS_TOKEN'),
     ]);
   });
 
-  it('[SEC-1] [AV-8] is shown by `config`, which then ends with the faults of the start and exit code 1', async () => {
+  it('[SEC-1] [AV-8] is shown by `config`, with the faults of the start and exit code 1', async () => {
     const environment = {
       DRAGONFLY_ENV: 'dev',
       PORT: 'harbour',
@@ -92,10 +91,7 @@ describe('a wrong configuration', () => {
     };
     const ended = await service.run(['config', 'api', '--json'], environment);
     expect(ended.code).toBe(1);
-    expect(linesOf(ended)).toEqual([
-      'The configuration has 1 fault(s):',
-      '  - PORT: A whole number from 0 to 65535.',
-    ]);
+    expect(ended.stderr).toBe('');
     expect(JSON.parse(ended.stdout)).toMatchObject({
       roles: ['api'],
       faults: ['PORT: A whole number from 0 to 65535.'],
@@ -118,6 +114,25 @@ describe('a wrong configuration', () => {
       expect(ended.stderr).toMatch(/^Usage: dragonfly/m);
     },
   );
+});
+
+it('[SEC-4] a command that its role may not run is a security event on standard error, and ends with 1', async () => {
+  const ended = await service.run(['migrate', 'up'], { DRAGONFLY_CLI_ROLE: 'reader' });
+  expect(ended).toMatchObject({ code: 1, stdout: '' });
+  const detail = 'The role reader of the command line (DRAGONFLY_CLI_ROLE) may not schema:migrate.';
+  const [event = '', ...more] = linesOf(ended);
+  expect(JSON.parse(event)).toEqual({
+    timestamp: expect.any(String),
+    level: 'ERROR',
+    message: 'security violation',
+    service: 'dragonfly-cli',
+    git_sha: GIT_SHA,
+    event: 'permission_denied',
+    actor: 'cli:reader',
+    command: 'migrate up',
+    detail,
+  });
+  expect(more).toEqual([`dragonfly: ${detail}`]);
 });
 
 describe('PostgreSQL at start', () => {
@@ -194,7 +209,7 @@ it('[AV-2] is alive but not ready while the schema is older than the build, and 
     ]);
   });
 
-  expect(await migrate('up')).toMatchObject({ code: 0, stderr: '' });
+  expect(await migrate('up')).toMatchObject({ code: 0, stderr: 'migrating\n' });
   await until(async () => {
     expect(await statusOf('/readyz')).toBe(200);
   });

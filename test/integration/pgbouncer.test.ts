@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type SqlQuery, createPool, query } from '#src/adapters/outbound/postgres/pool.ts';
+import { wakeStatement } from '#src/adapters/outbound/postgres/wake.ts';
 import { testDatabase } from '#test/support/database.ts';
 import { getJob, queueWebhook, untilJob } from '#test/support/jobs.ts';
 import { describeWithPgBouncer } from '#test/support/pgbouncer.ts';
@@ -79,6 +80,7 @@ describeWithPgBouncer('through PgBouncer in transaction mode', database, (throug
 
   const queueJob = async (type: string): Promise<string> => {
     const [row] = await query(api, { text: 'select ops.queue_job($1, $2) as id', values: [type, '{}'] });
+    await query(api, wakeStatement([type]));
     return String(row?.['id']);
   };
   const pickUpMs = async (type: string): Promise<number> => {

@@ -1,8 +1,8 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { freePort } from '#dev/servers/ports.ts';
 import { testDatabase } from '#test/support/database.ts';
 import { jobIn, webhookTo } from '#test/support/jobs.ts';
@@ -19,9 +19,13 @@ if (isMissing && process.env['REQUIRE_SERVICES'] === '1') {
 const reason = isMissing ? ' (skipped: there is no promtool; Debian’s package `prometheus` has it)' : '';
 
 const database = await testDatabase();
-const service = await dragonfly(database).serve('all');
+const TOKEN = randomBytes(36).toString('base64');
+const service = await dragonfly(database, { DRAGONFLY_METRICS_TOKEN: TOKEN }).serve('all');
 const client = await testClient(database, service.apiUrl);
-const scrape = async (): Promise<string> => await (await fetch(`${service.metricsUrl}/metrics`)).text();
+const scrape = async (): Promise<string> =>
+  await (
+    await fetch(`${service.metricsUrl}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } })
+  ).text();
 
 /** Of prom-client itself, which names some of its gauges and counters as Prometheus would not. */
 const FOREIGN = /^(?:# (?:HELP|TYPE) )?(?:nodejs|process)_/;
@@ -68,7 +72,39 @@ describe.skipIf(isMissing)(`Prometheus${reason}`, () => {
     expect([said.stdout, said.stderr, said.status]).toEqual(['', '', 0]);
   });
 
-  it('[OBS-4] scrapes our series with their types', { timeout: 60_000 }, async () => {
+  it('[DATA-9] takes the alerts of the chart, which are of metrics that there are, and rings', async () => {
+    const rules = resolve('charts/dragonfly/alerts.yaml');
+    const folder = mkdtempSync(join(tmpdir(), 'dragonfly-alerts-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeFileSync(
+      join(folder, 'alerts.test.yml'),
+      `rule_files: ["${rules}"]
+tests:
+  - interval: 1m
+    input_series:
+      - { series: 'schema_direct_ddl_unacknowledged{namespace="a"}', values: '0x5 2x20' }
+      - { series: 'schema_direct_ddl_recording{namespace="a"}', values: '1x5 0x20' }
+    promql_expr_test:
+      - { expr: 'ALERTS{alertstate="firing"}', eval_time: 5m, exp_samples: [] }
+      - { expr: 'count(ALERTS{alertname="DragonflyDirectDdl", alertstate="firing"})', eval_time: 6m, exp_samples: [{ labels: '{}', value: 1 }] }
+      - { expr: 'count(ALERTS{alertstate="firing"})', eval_time: 17m, exp_samples: [{ labels: '{}', value: 2 }] }
+`,
+    );
+    for (const args of [
+      ['check', 'rules', rules],
+      ['test', 'rules', join(folder, 'alerts.test.yml')],
+    ]) {
+      const { status, stdout, stderr } = spawnSync('promtool', args, { encoding: 'utf8' });
+      expect({ status, said: stdout + stderr }).toMatchObject({ status: 0 });
+    }
+    const expressions = readFileSync(rules, 'utf8').match(/(?<=^ +expr: ).+$/gm) ?? [];
+    const named = expressions.flatMap((text) => text.match(/\b[a-z]\w*_\w+/g) ?? []);
+    expect(named.length).toBeGreaterThan(1);
+    const there = new Set(seriesIn(await scrape()).map((series) => series.replace(/\{.*/, '')));
+    expect(named.filter((name) => !there.has(name))).toEqual([]);
+  });
+
+  it('[OBS-4] [SEC-3] scrapes our series with their types, by the token', { timeout: 60_000 }, async () => {
     await client.request('GET', '/v1/workers');
     const port = await freePort(39_090);
     const { query, api } = await prometheus(port, new URL(service.metricsUrl).host);
@@ -76,6 +112,10 @@ describe.skipIf(isMissing)(`Prometheus${reason}`, () => {
     await until(async () => {
       expect(await query('up{job="dragonfly"}')).toEqual(['1']);
     });
+    await until(async () => {
+      expect(await query('up{job="without"}')).toEqual(['0']);
+    });
+    expect(await query('http_request_duration_seconds_count{job="without"}')).toEqual([]);
     const requests = 'http_request_duration_seconds_count{route="/v1/workers",method="GET",status="200"}';
     expect(Number((await query(requests))[0])).toBeGreaterThan(0);
     expect(
@@ -92,13 +132,20 @@ describe.skipIf(isMissing)(`Prometheus${reason}`, () => {
   });
 });
 
-/** A server of the test's own, which scrapes one target. */
+/** A server of the test's own, which scrapes one target with the token, and without. */
 async function prometheus(port: number, target: string) {
   const directory = mkdtempSync(join(tmpdir(), 'dragonfly-prometheus-'));
   const configuration = join(directory, 'prometheus.yml');
+  const token = join(directory, 'token');
+  writeFileSync(token, TOKEN);
+  const targets = `static_configs: [{ targets: ["${target}"] }]`;
   writeFileSync(
     configuration,
-    `{ global: { scrape_interval: 1s }, scrape_configs: [{ job_name: dragonfly, static_configs: [{ targets: ["${target}"] }] }] }`,
+    `global: { scrape_interval: 1s }
+scrape_configs:
+  - { job_name: dragonfly, authorization: { credentials_file: "${token}" }, ${targets} }
+  - { job_name: without, ${targets} }
+`,
   );
   execFileSync('promtool', ['check', 'config', configuration]);
   const child = spawn(

@@ -1,8 +1,16 @@
 import { type Seal, type Sha256, type StoredEntry, textOfEntry, textOfSeal } from './chain.ts';
 import { createIdSet } from './id-set.ts';
 
+/** What the retention has deleted, by the entry of the newest deletion. */
+export interface Pruned {
+  readonly seal: bigint;
+  readonly hash: string;
+}
+
 /** The audit log and its seals as they are stored, a page at a time. */
 export interface AuditTrail {
+  /** Undefined when nothing was ever deleted. */
+  pruned(): Promise<Pruned | undefined>;
   sealsAfter(seq: bigint): Promise<Seal[]>;
   entries(ids: readonly bigint[]): Promise<StoredEntry[]>;
   /** In the order of ids. `due`: it should have had a seal long since. */
@@ -35,6 +43,8 @@ export interface Fault {
 export interface Verification {
   readonly seals: number;
   readonly entries: number;
+  /** The last seal that the retention has deleted; null when it has deleted none. */
+  readonly prunedThrough: bigint | null;
   /** The hash of the last seal; null when there is none. */
   readonly head: string | null;
   /** In the order of the chain; none when the log is what was sealed. */
@@ -49,16 +59,30 @@ const BEFORE_ALL = -(2n ** 63n);
  *
  * @param anchor the hash of a seal that was noted elsewhere and must be in the chain still
  */
-export async function verifyAuditLog(
+export async function verifyAuditLog(dependencies: Dependencies, anchor?: string): Promise<Verification> {
+  const { trail } = dependencies;
+  for (let pruned = await trail.pruned(); ;) {
+    const found = await verifySince(pruned, dependencies, anchor);
+    const now = await trail.pruned();
+    // What was deleted meanwhile may be missing in what was found.
+    if (now?.seal === pruned?.seal) return found;
+    pruned = now;
+  }
+}
+
+/** What was deleted is known by its last seal: the entry of the deletion is sealed itself, and so the chain goes on from there. */
+async function verifySince(
+  pruned: Pruned | undefined,
   { trail, sha256 }: Dependencies,
-  anchor?: string,
+  anchor: string | undefined,
 ): Promise<Verification> {
   const faults: Fault[] = [];
   const sealed = createIdSet();
-  let last: Seal | undefined;
+  let last: Pick<Seal, 'seq' | 'hash'> | undefined = pruned && { seq: pruned.seal, hash: pruned.hash };
+  let walkedTo = BEFORE_ALL;
   let seals = 0;
   let entries = 0;
-  let anchored = anchor === undefined;
+  let anchored = anchor === undefined || anchor === pruned?.hash;
 
   const note = (kind: FaultKind, seal: bigint | null, ids: readonly bigint[] = []): void => {
     faults.push({ kind, seal, entries: ids });
@@ -69,7 +93,7 @@ export async function verifyAuditLog(
 
   async function walkSeals(): Promise<void> {
     for (;;) {
-      const page = await trail.sealsAfter(last?.seq ?? BEFORE_ALL);
+      const page = await trail.sealsAfter(walkedTo);
       if (page.length === 0) return;
       const stored = await trail.entries(page.flatMap(({ ids }) => ids));
       const byId = new Map(stored.map((entry) => [entry.id, entry]));
@@ -99,6 +123,7 @@ export async function verifyAuditLog(
     });
     noteAny('entry_changed', seq, changed);
     last = seal;
+    walkedTo = seq;
     seals += 1;
     entries += ids.length;
     anchored ||= seal.hash === anchor;
@@ -122,5 +147,5 @@ export async function verifyAuditLog(
   const left = unsealed.filter((id) => !sealed.has(id));
   if (left.length > 0) note('entry_unsealed', null, left);
   if (!anchored) note('anchor_missing', null);
-  return { seals, entries, head: last?.hash ?? null, faults };
+  return { seals, entries, prunedThrough: pruned?.seal ?? null, head: last?.hash ?? null, faults };
 }

@@ -11,7 +11,7 @@ const SCRIPT = resolve(import.meta.dirname, '../../../scripts/constitution/main.
 vi.setConfig({ testTimeout: 60_000 });
 
 const page = (version: string, ...laws: string[]) =>
-  `Version ${version}. Last audit: 2026-01-31.\n\n${laws.join('\n')}\n\n| ${version} | 2026-01-31 | all |\n`;
+  `Version ${version}. Last audit: 2026-01-31.\n\n${laws.join('\n')}\n\n| ${version} | 2026-01-31 | @ada, @grace |\n`;
 const FILES = {
   'docs/constitution.md': page('1.0.0', '- **OBS-1** Logs.', '- **OBS-2** More.\n  _Not adopted: later._'),
   'waivers.yaml': 'waivers: []\n',
@@ -33,8 +33,9 @@ const constitution = async (folder: string, ...options: string[]): Promise<Answe
 /** What the gate leaves. */
 const results = (folder: string, hash: string, status: string) => ({
   '.dragonfly/results/commit': `${hash}\n`,
-  '.dragonfly/results/steps.tsv': '0\t[OBS-1] scan\n1\tanother\n',
-  '.dragonfly/results/1.json': JSON.stringify({
+  '.dragonfly/results/scan.tsv': '0\t[OBS-1] scan\n',
+  '.dragonfly/results/another.tsv': '1\tanother\n',
+  '.dragonfly/results/test.json': JSON.stringify({
     testResults: [
       {
         name: join(folder, 'test/a.test.ts'),

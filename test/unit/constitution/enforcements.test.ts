@@ -27,6 +27,22 @@ it('collects titles of tests, and no texts that they expect', async () => {
   );
 });
 
+it('collects the checks of `dragonfly gate`, wherever their lines break', async () => {
+  const checks = `export const CHECKS = [
+    ofEnvironment('doctor', '[A-1] all is well'),
+    ofCheckout(
+      'tests',
+      '[A-2] [A-3] every test passes',
+      ['.ci/test'],
+    ),
+    script('format', 'the format is the one of all', 'format:check'),
+  ];`;
+  expect(await collected({ 'src/composition/gate/checks.ts': checks })).toMatchObject([
+    { kind: 'gate check', title: '[A-1] all is well', laws: ['A-1'] },
+    { kind: 'gate check', title: '[A-2] [A-3] every test passes', laws: ['A-2', 'A-3'] },
+  ]);
+});
+
 it('collects steps of the gate and of workflows, and messages of the linter with the step that runs it', async () => {
   const found = await collected({
     '.ci/run': `step '[A-1] types and lint' .ci/check\ntests "[A-2] the system's PostgreSQL" .ci/test\nstep 'none' .ci/x\n`,

@@ -89,6 +89,9 @@ it('finds sabotages that fit no more, and laws without one', async () => {
     expect.stringContaining('occurs 0 times in src/gone.ts'),
   ]);
   expect(faultsOf({ test: 'test/unit/gone.test.ts' })).toEqual([expect.stringContaining('no title')]);
+  const { law: _, ...one } = SABOTAGE;
+  await write(root, { 'test/sabotage/AV.yaml': JSON.stringify({ 'AV-1': [one, one], 'AV-2': one }) });
+  expect(readSabotages(root).map(({ law: named }) => named)).toEqual(['AV-1', 'AV-1', 'AV-2']);
   await write(root, { 'test/sabotage/AV.yaml': 'AV-1: { breaks: nothing }' });
   expect(() => readSabotages(root)).toThrow('test/sabotage/AV.yaml');
 });

@@ -51,10 +51,13 @@ describe('is broken by', () => {
     ]);
   });
 
-  it('a law that only a workflow enforces, which is not run before a change lands', () => {
-    const enforcements = [{ ...check('[A-1] scan', 'A-1'), kind: 'workflow step' } as const];
-    expect(review(facts({ enforcements })).faults).toEqual([expect.stringContaining('no enforcement')]);
-  });
+  it.for(['workflow step', 'gate check'] as const)(
+    'a law that only a %s enforces, which is not run before a change lands',
+    (kind) => {
+      const enforcements = [{ ...check('[A-1] scan', 'A-1'), kind }];
+      expect(review(facts({ enforcements })).faults).toEqual([expect.stringContaining('no enforcement')]);
+    },
+  );
 
   it('an enforcement of a law that there is not', () => {
     const enforcements = [check('[A-1] [A-2] hold', 'A-1', 'A-2')];
@@ -173,25 +176,34 @@ describe('the results of the gate', () => {
     ]);
   });
 
-  it('warn of a step that could not check', () => {
-    const enforcements = [
-      check('[A-1] holds', 'A-1'),
-      { kind: 'gate step', file: '.ci/run', title: '[A-1] scan', laws: ['A-1'] } as const,
-    ];
-    const { faults, warnings } = judged(
-      [ran('passed', '[A-1] holds')],
-      { enforcements },
-      new Map([['[A-1] scan', 'skipped']]),
-    );
-    expect(faults).toEqual([]);
-    expect(warnings).toEqual(['A-1: could not be checked in the gate: [A-1] scan']);
+  describe('of a step that could not check', () => {
+    const scan = { kind: 'gate step', file: '.ci/run', title: '[A-1] scan', laws: ['A-1'] } as const;
+    const steps: Results['steps'] = new Map([['[A-1] scan', 'skipped']]);
+    const passed = [ran('passed', '[A-1] holds')];
+    const both = { enforcements: [check('[A-1] holds', 'A-1'), scan] };
+
+    it('warn, while another check of the law passed', () => {
+      const { faults, warnings } = judged(passed, both, steps);
+      expect(faults).toEqual([]);
+      expect(warnings).toEqual(['A-1: could not be checked in the gate: [A-1] scan']);
+    });
+
+    it('are a fault when nothing of the law was checked', () => {
+      const nothing = ['A-1: nothing of it was checked in the gate: [A-1] scan'];
+      expect(judged([], { enforcements: [scan] }, steps).faults).toEqual(nothing);
+      const elsewhere = { ...check('[A-1] scan there', 'A-1'), kind: 'workflow step' } as const;
+      expect(judged([], { enforcements: [scan, elsewhere] }, steps).faults).toEqual(nothing);
+      expect(judged([ran('skipped', '[A-1] holds')], both, steps).faults).toContain(nothing[0]);
+    });
+
+    it('say nothing of a law that is waived', () => {
+      const { faults, warnings } = judged(passed, { ...both, waivers: [waiver('A-1', '2026-03-01')] }, steps);
+      expect([faults, warnings]).toEqual([[], []]);
+    });
   });
 
-  it('say nothing of a step of a workflow', () => {
-    const enforcements = [
-      check('[A-1] holds', 'A-1'),
-      { ...check('[A-1] scan', 'A-1'), kind: 'workflow step' } as const,
-    ];
+  it.for(['workflow step', 'gate check'] as const)('say nothing of a %s', (kind) => {
+    const enforcements = [check('[A-1] holds', 'A-1'), { ...check('[A-1] scan', 'A-1'), kind }];
     expect(judged([ran('passed', '[A-1] holds')], { enforcements }).faults).toEqual([]);
   });
 

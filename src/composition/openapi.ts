@@ -1,4 +1,5 @@
 import { buildApp } from '#src/adapters/inbound/http/app.ts';
+import { createSecurityLog } from '#src/adapters/inbound/http/security-log.ts';
 import { newApiKey } from '#src/adapters/outbound/api-key/format.ts';
 import { postgresApiKeyAdministration } from '#src/adapters/outbound/postgres/api-key-administration.ts';
 import { postgresAuditStore } from '#src/adapters/outbound/postgres/audit-store.ts';
@@ -18,6 +19,8 @@ const offline = () => Promise.reject(new Error('The contract is rendered without
 
 /** The text of openapi/openapi.json, from the routes themselves; nothing is started or reached (API-1). */
 export async function renderOpenApi(): Promise<string> {
+  const logger = pino({ level: 'silent' });
+  const registry = new Registry();
   const app = await buildApp(
     {
       gitSha: 'unknown',
@@ -25,6 +28,7 @@ export async function renderOpenApi(): Promise<string> {
       corsOrigins: [],
       trustedProxies: [],
       limits: { authenticatedPerMinute: 1, anonymousPerMinute: 1 },
+      loggedGrants: 0,
       load: { inFlight: 1, inFlightSaturated: 1, waiting: 1, waitMs: 1 },
     },
     {
@@ -44,8 +48,9 @@ export async function renderOpenApi(): Promise<string> {
       authenticate: Object.assign(offline, { known: () => undefined }),
       readiness: makeReadiness({ checks: [], timeoutMs: 1, onChange: () => {} }),
       tracing: noTracing,
-      logger: pino({ level: 'silent' }),
-      registry: new Registry(),
+      logger,
+      registry,
+      security: createSecurityLog(registry, logger),
     },
   );
   await app.ready();
