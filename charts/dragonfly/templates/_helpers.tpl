@@ -6,9 +6,11 @@
 {{- end -}}
 {{- end -}}
 
+{{/* What differs from the service's image is of the same commit, and has the same tag. */}}
 {{- define "dragonfly.image" -}}
-{{- $tag := .Values.image.tag | default (printf "v%s" .Chart.AppVersion) -}}
-{{- .Values.image.repository }}:{{ $tag }}{{ with .Values.image.digest }}@{{ . }}{{ end -}}
+{{- $image := .values.image | default .root.Values.image -}}
+{{- $tag := .root.Values.image.tag | default (printf "v%s" .root.Chart.AppVersion) -}}
+{{- $image.repository }}:{{ $tag }}{{ with $image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
 {{- define "dragonfly.selectorLabels" -}}
@@ -51,6 +53,9 @@ securityContext:
   runAsNonRoot: true
   runAsUser: 10001
   runAsGroup: 10001
+  {{- if eq .role "backup" }}
+  fsGroup: 10001
+  {{- end }}
   seccompProfile:
     type: RuntimeDefault
 {{- with .root.Values.imagePullSecrets }}
@@ -60,13 +65,17 @@ volumes:
   - name: tmp
     emptyDir:
       sizeLimit: 64Mi
-  {{- if ne .role "migrate" }}
+  {{- if has .role (list "api" "worker") }}
   {{- include "dragonfly.secretVolume" . | nindent 2 }}
+  {{- else if eq .role "backup" }}
+  - name: backups
+    persistentVolumeClaim:
+      claimName: {{ .values.claimName }}
   {{- end }}
 {{- end -}}
 
 {{- define "dragonfly.containerSettings" -}}
-image: {{ include "dragonfly.image" .root }}
+image: {{ include "dragonfly.image" . }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 securityContext:
   allowPrivilegeEscalation: false
@@ -77,11 +86,25 @@ resources: {{- toYaml .values.resources | nindent 2 }}
 volumeMounts:
   - name: tmp
     mountPath: /tmp
-  {{- if ne .role "migrate" }}
+  {{- if has .role (list "api" "worker") }}
   - name: secrets
     mountPath: /run/secrets/dragonfly
     readOnly: true
+  {{- else if eq .role "backup" }}
+  - name: backups
+    mountPath: /backups
   {{- end }}
+{{- end -}}
+
+{{/* During a rollout there is one pod more of each. */}}
+{{- define "dragonfly.replicasMax" -}}
+{{ add1 .replicas }}
+{{- end -}}
+
+{{/* ARC-10: as many connections as all pools together may open; a worker has one more, to listen. */}}
+{{- define "dragonfly.connections" -}}
+{{- $pool := .Values.config.DRAGONFLY_DATABASE_POOL_MAX | default "10" | int -}}
+{{- add (mul (include "dragonfly.replicasMax" .Values.api) $pool) (mul (include "dragonfly.replicasMax" .Values.worker) (add1 $pool)) -}}
 {{- end -}}
 
 {{- define "dragonfly.secretName" -}}
@@ -94,12 +117,15 @@ SEC-1: the sensitive variables of a role, and of no other, as YAML. They win ove
 {{- define "dragonfly.secretKeys" -}}
 api:
   required: [DRAGONFLY_API_DATABASE_URL]
-  optional: [DRAGONFLY_REDIS_URL]
+  optional: [DRAGONFLY_REDIS_URL, DRAGONFLY_METRICS_TOKEN]
 worker:
   required: [DRAGONFLY_WORKER_DATABASE_URL, DRAGONFLY_WEBHOOK_SECRET]
-  optional: [DRAGONFLY_WORKER_LISTEN_URL]
+  optional: [DRAGONFLY_WORKER_LISTEN_URL, DRAGONFLY_METRICS_TOKEN]
 migrate:
   required: [DRAGONFLY_OWNER_DATABASE_URL]
+  optional: []
+backup:
+  required: [DRAGONFLY_BACKUP_DATABASE_URL]
   optional: []
 {{- end -}}
 

@@ -1,11 +1,17 @@
-import { readFileSync } from 'node:fs';
-import { loadConfig } from '#src/config/load.ts';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { type Answer, invoke } from '#src/composition/cli/invoke.ts';
+import { isUsed, loadConfig } from '#src/config/load.ts';
 import type { Role, Variable } from '#src/config/variable.ts';
 import { variables } from '#src/config/variables.ts';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { parse } from 'yaml';
 import { COMPLETE, faultsOf } from '../config/environment.ts';
 import { CHART, type Manifest, type Named, type PodSpec, isHelmMissing, lint, render } from './helm.ts';
+
+const RUN = ['api', 'worker', 'migrate'] as const;
+/** What is off unless it is asked for. */
+const BACKUP = ['--set', 'backup.enabled=true', '--set', 'backup.claimName=backups'];
 
 const read = (path: string): string => readFileSync(`${CHART}/${path}`, 'utf8');
 
@@ -15,16 +21,18 @@ describe('[K8S-5] the values of the chart', () => {
   };
   const values = parse(read('values.yaml')) as { config: Record<string, string> };
 
-  it('take every public variable but address and ports, and no secret', () => {
+  it('take every public variable of what the chart runs but address and ports, and no secret', () => {
     const listening = new Set(['HOST', 'PORT', 'DRAGONFLY_METRICS_PORT']);
     const names = Object.entries<Variable>(variables)
-      .filter(([name, { tier }]) => tier === 'public' && !listening.has(name))
+      .filter(
+        ([name, variable]) => variable.tier === 'public' && isUsed(variable, RUN) && !listening.has(name),
+      )
       .map(([name]) => name);
     expect(schema.properties.config.propertyNames.enum.toSorted()).toEqual(names.toSorted());
   });
 
   it('are what production starts with', () => {
-    expect(() => loadConfig(['api', 'worker', 'migrate'], { ...COMPLETE, ...values.config })).not.toThrow();
+    expect(() => loadConfig(RUN, { ...COMPLETE, ...values.config })).not.toThrow();
   });
 });
 
@@ -39,14 +47,16 @@ const missing = isHelmMissing();
 const skipped = missing ? ' (skipped: no helm on PATH and none in HELM)' : '';
 
 describe.skipIf(missing)(`the chart${skipped}`, () => {
-  const manifests = missing ? [] : render();
+  const manifests = missing ? [] : render(...BACKUP);
   const find = (kind: string, name: string): Manifest => {
     const found = manifests.find((manifest) => manifest.kind === kind && manifest.metadata.name === name);
     if (!found) throw new Error(`The chart renders no ${kind} ${name}.`);
     return found;
   };
-  const pod = (role: string): PodSpec =>
-    find(role === 'migrate' ? 'Job' : 'Deployment', `dragonfly-${role}`).spec.template.spec;
+  const pod = (role: string): PodSpec => {
+    if (role === 'backup') return find('CronJob', 'dragonfly-backup').spec.jobTemplate.spec.template.spec;
+    return find(role === 'migrate' ? 'Job' : 'Deployment', `dragonfly-${role}`).spec.template.spec;
+  };
 
   it('[K8S-2] passes helm lint --strict', () => {
     expect(lint()).toBe('');
@@ -59,7 +69,7 @@ describe.skipIf(missing)(`the chart${skipped}`, () => {
     },
   );
 
-  describe.each(['api', 'worker', 'migrate'] as const)('the pod of %s', (role) => {
+  describe.each([...RUN, 'backup'] as const)('the pod of %s', (role) => {
     it('[K8S-3] keeps the restricted Pod Security Standard', () => {
       expect(pod(role)).toMatchObject({
         securityContext: { runAsNonRoot: true, runAsUser: 10001, seccompProfile: { type: 'RuntimeDefault' } },
@@ -75,9 +85,11 @@ describe.skipIf(missing)(`the chart${skipped}`, () => {
         ],
       });
       const mounts = pod(role).containers[0]['volumeMounts'] as readonly Named[];
-      expect(mounts.filter(({ name }) => name !== 'secrets')).toEqual([{ name: 'tmp', mountPath: '/tmp' }]);
+      expect(mounts.filter(({ name }) => !['secrets', 'backups'].includes(name))).toEqual([
+        { name: 'tmp', mountPath: '/tmp' },
+      ]);
       const volumes = pod(role)['volumes'] as readonly Named[];
-      expect(volumes.filter(({ name }) => name !== 'secrets')).toEqual([
+      expect(volumes.filter(({ name }) => !['secrets', 'backups'].includes(name))).toEqual([
         { name: 'tmp', emptyDir: expect.anything() },
       ]);
       expect(pod(role)).not.toHaveProperty('hostNetwork');
@@ -95,10 +107,12 @@ describe.skipIf(missing)(`the chart${skipped}`, () => {
       expect(pod(role)).toMatchObject({ enableServiceLinks: false });
     });
 
-    it('[K8S-1] runs the one image', () => {
+    it('[K8S-1] runs the one image, or what of it has the programs for a backup', () => {
+      const { appVersion } = parse(read('Chart.yaml')) as { appVersion: string };
+      const args = { migrate: ['migrate', 'up'], backup: expect.arrayContaining(['backup']) as unknown };
       expect(pod(role).containers[0]).toMatchObject({
-        image: `dragonfly:v${(parse(read('Chart.yaml')) as { appVersion: string }).appVersion}`,
-        args: role === 'migrate' ? ['migrate', 'up'] : [role],
+        image: `${role === 'backup' ? 'dragonfly-operator' : 'dragonfly'}:v${appVersion}`,
+        args: role in args ? args[role as 'backup'] : [role],
       });
     });
 
@@ -108,7 +122,7 @@ describe.skipIf(missing)(`the chart${skipped}`, () => {
         secret: `dragonfly-${role}`,
         optional: (variables as Record<string, Variable>)[key]?.optional,
       }));
-      const read = role === 'migrate' ? referencesOf(pod(role)) : mountedIn(pod(role));
+      const read = ['api', 'worker'].includes(role) ? mountedIn(pod(role)) : referencesOf(pod(role));
       expect(read.toSorted((a, b) => a.key.localeCompare(b.key))).toEqual(expected);
     });
   });
@@ -160,6 +174,58 @@ describe.skipIf(missing)(`the chart${skipped}`, () => {
   it('[K8S-5] a changed ConfigMap restarts the pods', () => {
     expect(checksum(manifests)).toMatch(/^[0-9a-f]{64}$/);
     expect(checksum(render('--set', 'config.LOG_LEVEL=debug'))).not.toBe(checksum(manifests));
+    expect(checksum(render('--set', 'api.replicas=3'))).toBe(checksum(manifests));
+  });
+
+  it('[DEP-6] [SEC-1] the ConfigMap passes env-doctor, with no secret in it', async () => {
+    const folder = mkdtempSync(`${tmpdir()}/configmap-`);
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const examined = async (more: Record<string, string>): Promise<Answer> => {
+      const values = Object.entries({ ...find('ConfigMap', 'dragonfly').data, ...more });
+      writeFileSync(
+        `${folder}/configmap.env`,
+        values.map(([name, value]) => `${name}='${value}'\n`).join(''),
+      );
+      return await invoke(['env-doctor', '--public', '--file', `${folder}/configmap.env`, '--strict'], {});
+    };
+    expect(await examined({})).toMatchObject({ code: 0 });
+    expect(await examined({ DRAGONFLY_METRICS_TOKEN: COMPLETE.DRAGONFLY_METRICS_TOKEN })).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('tier: DRAGONFLY_METRICS_TOKEN'),
+    });
+    expect(await examined({ LOG_LEVEL: 'loud' })).toMatchObject({ code: 1 });
+  });
+
+  describe('[DATA-9] the alerts', () => {
+    const OPERATOR = ['--api-versions', 'monitoring.coreos.com/v1'];
+
+    it('are there where the cluster knows their kind, unless they are switched off', () => {
+      expect(alertsOf()).toEqual([]);
+      expect(alertsOf(...OPERATOR)).toHaveLength(1);
+      expect(alertsOf('--set', 'alerts.enabled=true')).toHaveLength(1);
+      expect(alertsOf(...OPERATOR, '--set', 'alerts.enabled=false')).toEqual([]);
+      expect(() => alertsOf('--set', 'alerts.enabled=maybe')).toThrow(/schema/);
+    });
+
+    it('are those of the file, under the labels by which a Prometheus chooses them', () => {
+      const [rule] = alertsOf(...OPERATOR, '--set', 'alerts.labels.release=prometheus');
+      expect(rule?.spec).toEqual(parse(read('alerts.yaml')));
+      expect(rule?.metadata).toMatchObject({ name: 'dragonfly', labels: { release: 'prometheus' } });
+    });
+
+    it('name a heading of a runbook each', () => {
+      const { groups } = parse(read('alerts.yaml')) as {
+        groups: { rules: { annotations: { runbook: string } }[] }[];
+      };
+      const pages = groups
+        .flatMap(({ rules }) => rules)
+        .map(({ annotations }) => annotations.runbook.split('#'));
+      expect(pages.length).toBeGreaterThan(1);
+      for (const [page = '', heading] of pages) {
+        const headings = readFileSync(`${CHART}/../../${page}`, 'utf8').match(/(?<=^##+ ).+$/gm) ?? [];
+        expect(headings.map((text) => text.toLowerCase().replaceAll(' ', '-'))).toContain(heading);
+      }
+    });
   });
 
   it('[DATA-1] migrations run before the pods change, unless something else drives the release', () => {
@@ -175,12 +241,65 @@ describe.skipIf(missing)(`the chart${skipped}`, () => {
       'helm.sh/hook': 'pre-install,pre-upgrade',
       'helm.sh/hook-weight': '-1',
     });
-    const config = find('ConfigMap', 'dragonfly').data ?? {};
+    const { config } = parse(read('values.yaml')) as { config: Record<string, string> };
     expect(pod('migrate').containers[0].env).toEqual(
       expect.arrayContaining(Object.entries(config).map(([name, value]) => ({ name, value }))),
     );
   });
+
+  describe('[DATA-8] the backup', () => {
+    it('is off unless it is asked for, and then needs a volume', () => {
+      expect(render().filter(({ kind }) => kind === 'CronJob')).toEqual([]);
+      expect(() => render('--set', 'backup.enabled=true')).toThrow(/claimName/);
+    });
+
+    it('is made every hour, one at a time, into a folder of its own on that volume', () => {
+      expect(find('CronJob', 'dragonfly-backup').spec).toMatchObject({
+        schedule: '0 * * * *',
+        timeZone: 'Etc/UTC',
+        concurrencyPolicy: 'Forbid',
+        jobTemplate: { spec: { activeDeadlineSeconds: 3000 } },
+      });
+      const [container] = pod('backup').containers;
+      expect(container.args).toEqual(['backup', '--to', '/backups/$(POD_NAME)', '--keep', '48']);
+      expect(container.env).toContainEqual({
+        name: 'POD_NAME',
+        valueFrom: { fieldRef: { fieldPath: 'metadata.name' } },
+      });
+      expect(container['volumeMounts']).toContainEqual({ name: 'backups', mountPath: '/backups' });
+      expect(pod('backup')).toMatchObject({
+        restartPolicy: 'Never',
+        securityContext: { fsGroup: 10001 },
+        volumes: expect.arrayContaining([
+          { name: 'backups', persistentVolumeClaim: { claimName: 'backups' } },
+        ]) as unknown,
+      });
+    });
+  });
+
+  describe('[ARC-10] all pools together', () => {
+    it('are told to the doctor by the most replicas of each role, with one that a rollout adds', () => {
+      const { data = {} } = find('ConfigMap', 'dragonfly');
+      const config = loadConfig(['doctor'], { ...COMPLETE, ...data });
+      expect([config.DRAGONFLY_API_REPLICAS_MAX, config.DRAGONFLY_WORKER_REPLICAS_MAX]).toEqual([3, 3]);
+      expect(find('Deployment', 'dragonfly-api').spec).toMatchObject({
+        replicas: 2,
+        strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+      });
+    });
+
+    it('fit the database, or the chart is refused', () => {
+      // (3 api × 10) + (7 worker × 11) = 107; the default of the pool is the service's.
+      expect(variables.DRAGONFLY_DATABASE_POOL_MAX.fallback).toBe('10');
+      expect(() => render('--set', 'worker.replicas=6')).toThrow(/may open 107 connections, .* gives 97/);
+      expect(() => render('--set', 'worker.replicas=6,databaseConnections=107')).not.toThrow();
+      expect(() => render('--set', 'worker.replicas=6,databaseConnections=0')).not.toThrow();
+      expect(() => render('--set-string', 'config.DRAGONFLY_DATABASE_POOL_MAX=20')).toThrow(/may open 123 /);
+    });
+  });
 });
+
+const alertsOf = (...args: string[]) => render(...args).filter(({ kind }) => kind === 'PrometheusRule');
 
 const secretsOf = (role: Role): string[] =>
   Object.entries<Variable>(variables)

@@ -13,7 +13,18 @@ const instructions = read('Dockerfile')
     const [keyword = '', ...rest] = line.trim().split(/\s+/);
     return [keyword, rest.join(' ')];
   });
-const lastStage = instructions.slice(instructions.findLastIndex(([keyword]) => keyword === 'FROM'));
+/** A stage by its name, with what stands in the one that it is from. */
+const stage = (from: string): [string, string][] => {
+  const start = instructions.findIndex(([keyword, value]) => keyword === 'FROM' && value === from);
+  const end = instructions.findIndex(([keyword], index) => index > start && keyword === 'FROM');
+  return instructions.slice(start, end === -1 ? undefined : end);
+};
+const service = stage('${NODE_IMAGE} AS service');
+/** What is built when nothing is asked for. */
+const lastStage = [
+  ...service,
+  ...instructions.slice(instructions.findLastIndex(([keyword]) => keyword === 'FROM')),
+];
 const all = (keyword: string, within = lastStage): string[] =>
   within.filter(([name]) => name === keyword).map(([, value]) => value);
 
@@ -78,5 +89,31 @@ describe('[K8S-1] the image', () => {
     expect(rest.every((line) => line.startsWith('!'))).toBe(true);
     expect(rest).not.toContain(expect.stringMatching(/env/));
     expect(all('COPY', instructions)).not.toContain('. .');
+  });
+});
+
+describe('[DATA-8] the image for operators', () => {
+  const operator = stage('service AS operator');
+
+  it('is the service with the programs that dump and restore, of the major version of the server', () => {
+    expect(operator[0]).toEqual(['FROM', 'service AS operator']);
+    const [install = ''] = all('RUN', operator);
+    expect(install).toContain('"postgresql-client-${POSTGRES_MAJOR}"');
+    expect(install).toContain('rm -rf /var/lib/apt/lists/*');
+    expect(all('ARG', operator)[0]).toMatch(/^POSTGRES_MAJOR=\d+$/);
+    expect(all('COPY', operator)).toEqual([]);
+    expect(all('ENTRYPOINT', operator)).toEqual([]);
+  });
+
+  it('[K8S-1] is the service’s user again after the installation', () => {
+    expect(all('USER', operator)).toEqual(['0:0', ...all('USER', service)]);
+  });
+
+  it('is not what is built when nothing is asked for', () => {
+    expect(instructions.findLast(([keyword]) => keyword === 'FROM')).toEqual(['FROM', 'service']);
+  });
+
+  it('[DEP-1] knows its commit', () => {
+    expect(all('ENV', operator)).toEqual(['DRAGONFLY_GIT_SHA=${GIT_SHA}']);
   });
 });

@@ -12,7 +12,8 @@ export interface Container extends Named {
   readonly env: readonly (Named & {
     readonly value?: string;
     readonly valueFrom?: {
-      readonly secretKeyRef: Named & { readonly key: string; readonly optional: boolean };
+      readonly secretKeyRef?: Named & { readonly key: string; readonly optional: boolean };
+      readonly fieldRef?: { readonly fieldPath: string };
     };
   })[];
   readonly envFrom?: readonly unknown[];
@@ -24,10 +25,13 @@ export interface PodSpec {
   readonly terminationGracePeriodSeconds?: number;
   readonly [field: string]: unknown;
 }
+interface Template {
+  readonly template: { readonly spec: PodSpec; readonly metadata: Manifest['metadata'] };
+}
 export interface Manifest {
   readonly kind: string;
   readonly metadata: Named & { readonly annotations?: Readonly<Record<string, string>> };
-  readonly spec: { readonly template: { readonly spec: PodSpec; readonly metadata: Manifest['metadata'] } };
+  readonly spec: Template & { readonly jobTemplate: { readonly spec: Template } };
   readonly data?: Readonly<Record<string, string>>;
   readonly automountServiceAccountToken?: boolean;
 }
