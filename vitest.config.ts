@@ -9,7 +9,10 @@ const covered = (percent: number) => ({
 });
 
 /** With nothing beside them, because they hold to limits in milliseconds. */
-const ALONE = ['test/e2e/service-overload.test.ts', 'test/integration/redis/outage.test.ts'];
+const ALONE = [
+  'test/e2e/service-{kill,outage,overload}.test.ts',
+  'test/integration/{redis/outage,smoke}.test.ts',
+];
 
 export default defineConfig({
   test: {
@@ -17,7 +20,8 @@ export default defineConfig({
     testTimeout: 15_000,
     hookTimeout: 30_000,
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      // They leave nothing behind in their process, so that its modules need to be read only once.
+      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
       {
         extends: true,
         test: {
