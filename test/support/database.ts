@@ -62,3 +62,10 @@ async function disconnected(client: Client, database: string): Promise<void> {
     await sleep(10);
   }
 }
+
+/** The variables that say as which roles a test's service connects. */
+export const roleNames = ({ urls }: Pick<TestDatabase, 'urls'>) => ({
+  DRAGONFLY_API_ROLE: new URL(urls.api).username,
+  DRAGONFLY_WORKER_ROLE: new URL(urls.worker).username,
+  DRAGONFLY_READONLY_ROLE: new URL(urls.readonly).username,
+});

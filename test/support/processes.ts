@@ -45,13 +45,21 @@ const LISTEN = '0A';
 
 /** Inodes, as in the tables of /proc/net. */
 function socketsOf(pid: number): string[] {
-  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+  return filesOf(pid).flatMap((fd) => {
     try {
       return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
     } catch {
       return []; // Closed in the meantime.
     }
   });
+}
+
+function filesOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`);
+  } catch {
+    return []; // It has ended in the meantime.
+  }
 }
 
 function parentOf(pid: number): number {

@@ -68,7 +68,7 @@ export async function testClient(
     organization,
     name: role === 'admin' ? 'test' : `test ${role}`,
     role,
-    lifetimeMs: 3_600_000,
+    lifetimeMs: 30 * 86_400_000,
   });
   return {
     key,

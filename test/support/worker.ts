@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { type WorkerOptions, createWorker } from '#src/adapters/inbound/worker/worker.ts';
-import { createPool } from '#src/adapters/outbound/postgres/pool.ts';
+import { createPool, query } from '#src/adapters/outbound/postgres/pool.ts';
 import { postgresQueueEvents } from '#src/adapters/outbound/postgres/queue-events.ts';
+import { createWaker } from '#src/adapters/outbound/postgres/wake.ts';
 import { postgresWorkerQueue } from '#src/adapters/outbound/postgres/worker-queue.ts';
 import { type JobDefinition, defineJob } from '#src/application/jobs/define-job.ts';
 import { registryOf } from '#src/application/jobs/registry.ts';
@@ -55,11 +56,14 @@ export function workerOn(
     throughPooler,
     onIdleError: () => {},
   });
+  const waker = createWaker({ send: async (statement) => await query(pool, statement), onError: () => {} });
   const id = `worker-${randomUUID()}`;
   const worker = createWorker(
     { ...OPTIONS, ...options },
     {
-      queue: decorate(postgresWorkerQueue(pool, { id, hostname: 'test', deadAfterMs: DEAD_AFTER_MS })),
+      queue: decorate(
+        postgresWorkerQueue(pool, { id, hostname: 'test', deadAfterMs: DEAD_AFTER_MS }, waker.wake),
+      ),
       events:
         listenUrl === undefined
           ? noQueueEvents
@@ -92,6 +96,7 @@ export function workerOn(
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     await worker.drain();
+    await waker.stop();
     await pool.end();
   };
   return {

@@ -3,7 +3,7 @@ import { readSources } from './modules.ts';
 import { violations } from './rules.ts';
 
 describe('the source', () => {
-  it('[ARC-1] [ARC-2] [ARC-9] keeps the layers, has no cycle and swallows no exception', () => {
+  it('[ARC-1] [ARC-2] [ARC-9] [API-8] keeps the layers, has no cycle and swallows no exception', () => {
     const sources = readSources();
     expect(sources.size).toBeGreaterThan(20);
     expect(violations(sources)).toEqual([]);
@@ -101,6 +101,13 @@ describe('the rules', () => {
     expect(violationsWith({ 'src/adapters/inbound/http/errors.ts': text })).toContainEqual(
       expect.stringMatching(new RegExp(`^\\[ARC-2\\] .*${expected.replaceAll('.', '\\.')}`)),
     );
+  });
+
+  it('[API-8] refuse SQL in a command', () => {
+    const command = 'src/composition/cli/commands/jobs.ts';
+    expect(violationsWith({ [command]: "run('delete from ops.job');" })).toEqual([
+      `[API-8] ${command} contains SQL.`,
+    ]);
   });
 
   it('[ARC-9] refuse a cycle, and tell of it once', () => {

@@ -34,7 +34,7 @@ function ruleOf(path: string): Rule {
   }
 }
 
-/** Everything in the sources that breaks ARC-1, ARC-2 or ARC-9, one sentence each. */
+/** Everything in the sources that breaks ARC-1, ARC-2, ARC-9 or API-8, one sentence each. */
 export function violations(sources: Sources): string[] {
   const modules = [...sources].map(([path, text]) => parseModule(path, text));
   const graph = importGraph(modules);
@@ -68,7 +68,10 @@ const SQL = [
   /\bops\.[a-z_]+ ?\(/i,
 ];
 
-const sqlOutsideItsAdapter = ({ path, texts }: Module): string[] =>
-  path.startsWith('src/adapters/inbound/') && texts.some((text) => SQL.some((pattern) => pattern.test(text)))
-    ? [`[ARC-2] ${path} contains SQL.`]
-    : [];
+const LAW_AGAINST_SQL = { 'src/adapters/inbound/': 'ARC-2', 'src/composition/': 'API-8' };
+
+function sqlOutsideItsAdapter({ path, texts }: Module): string[] {
+  const [, law] = Object.entries(LAW_AGAINST_SQL).find(([folder]) => path.startsWith(folder)) ?? [];
+  const isFound = law !== undefined && texts.some((text) => SQL.some((pattern) => pattern.test(text)));
+  return isFound ? [`[${law}] ${path} contains SQL.`] : [];
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { renderOpenApi } from '../../../scripts/openapi.ts';
+import { renderOpenApi } from '#src/composition/openapi.ts';
 import { testApi } from '../http/setup.ts';
 import { COMMITTED, document, operations } from './document.ts';
 

@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { commands } from '#src/composition/commands.ts';
+import { registry } from '#src/composition/cli/registry.ts';
 import { expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -48,7 +48,7 @@ const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string
 it.each(pages)('[DOC-1] %s names only scripts, roles and commands that there are', (page) => {
   const named = (pattern: RegExp): string[] => [...text(page).matchAll(pattern)].map(([, name = '']) => name);
   expect(Object.keys(scripts)).toEqual(expect.arrayContaining(named(/\bnpm run ([\w:-]+)/g)));
-  expect(['api', 'worker', 'all', ...Object.keys(commands)]).toEqual(
+  expect(['api', 'worker', 'all', ...Object.keys(registry)]).toEqual(
     expect.arrayContaining(named(/\bdragonfly -- ([\w-]+)/g)),
   );
 });
