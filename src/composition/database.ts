@@ -47,9 +47,15 @@ export async function openDatabase(
   await untilItAnswers(pool, config.DRAGONFLY_START_TIMEOUT);
   const waker = createWaker({
     send: async (statement) => await query(pool, statement),
-    onError(error) {
+    onError(error, again) {
       base.noteWakeError();
-      base.logger.debug({ error }, 'idle workers not told of new jobs');
+      base.logger[again ? 'debug' : 'warn'](
+        { error },
+        'idle workers not told of new jobs: they find them by polling',
+      );
+    },
+    onRecovery() {
+      base.logger.warn('idle workers told of new jobs again');
     },
   });
   return {

@@ -14,7 +14,8 @@ function wakerOn() {
       answers.push(answer);
       await answer.promise;
     },
-    onError: (error) => errors.push(error),
+    onError: (error, again) => errors.push([error, again]),
+    onRecovery: () => errors.push('recovered'),
   });
   /** The statement of that number ends, once it was sent. */
   const answered = async (index: number, error?: Error): Promise<void> => {
@@ -48,16 +49,16 @@ it('says nothing when nothing was queued that can run', async () => {
   expect(sent).toEqual([]);
 });
 
-it('[ARC-5] tells of a wake-up that failed, does not repeat it, and goes on', async () => {
+it('[ARC-5] tells when wake-ups begin and cease to fail, does not repeat them, and goes on', async () => {
   const { wake, stop, sent, errors, answered } = wakerOn();
   const lost = new Error('The connection is lost.');
-  wake(['a']);
-  await answered(0, lost);
-  wake(['b']);
-  await answered(1);
+  for (const [index, error] of [lost, lost, undefined, undefined, lost].entries()) {
+    wake([`${index}`]);
+    await answered(index, error);
+  }
   await stop();
-  expect(errors).toEqual([lost]);
-  expect(sent).toEqual([['a'], ['b']]);
+  expect(errors).toEqual([[lost, false], [lost, true], 'recovered', [lost, false]]);
+  expect(sent).toEqual([['0'], ['1'], ['2'], ['3'], ['4']]);
 });
 
 it('[AV-6] stops with what is being said, and leaves the rest to the next poll', async () => {

@@ -5,8 +5,9 @@ import type { SqlQuery } from './pool.ts';
 export type Wake = (types: Iterable<string>) => void;
 
 /**
- * To be sent after the commit that queued, as a transaction of its own: a transaction that notifies locks out all others on the
- * server that do, from before its commit is written until it is on the disk. This one has nothing to wait for the disk for.
+ * To be sent after a commit that queued and did not wake by itself, as a transaction of its own: a transaction that notifies locks
+ * out all others on the server that do, from before its commit is written until it is on the disk. This one has nothing to wait
+ * for the disk for.
  */
 export const wakeStatement = (types: readonly string[]): SqlQuery => ({
   name: 'wake',
@@ -16,23 +17,37 @@ export const wakeStatement = (types: readonly string[]): SqlQuery => ({
 
 export interface WakerOptions {
   readonly send: (statement: SqlQuery) => Promise<unknown>;
-  /** What was to be said is not said again: workers find the jobs by their next poll. */
-  readonly onError: (error: unknown) => void;
+  /** What was to be said is not said again: workers find the jobs by their next poll. `again`: the one before failed, too. */
+  readonly onError: (error: unknown, again: boolean) => void;
+  /** The first that did not fail again. */
+  readonly onRecovery?: () => void;
 }
 
 /** Under load it says at most so often what there is, however many commit. */
 const REST_MS = 5;
 
 /** Wakes at once, one statement at a time; what comes meanwhile goes together into the next one. */
-export function createWaker({ send, onError }: WakerOptions) {
+export function createWaker({ send, onError, onRecovery }: WakerOptions) {
   let waiting = new Set<string>();
+  let failing = false;
   let waking: Promise<void> | undefined;
+
+  async function say(types: readonly string[]): Promise<void> {
+    try {
+      await send(wakeStatement(types));
+      if (failing) onRecovery?.();
+      failing = false;
+    } catch (error) {
+      onError(error, failing);
+      failing = true;
+    }
+  }
 
   async function run(): Promise<void> {
     while (waiting.size > 0) {
       const types = [...waiting];
       waiting = new Set();
-      await send(wakeStatement(types)).catch(onError);
+      await say(types);
       await sleep(REST_MS);
     }
     waking = undefined;
