@@ -21,7 +21,7 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     testTimeout: 15_000,
-    hookTimeout: 30_000,
+    hookTimeout: 60_000,
     projects: [
       // They leave nothing behind in their process, so that its modules need to be read only once.
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
@@ -32,7 +32,7 @@ export default defineConfig({
           include: ['test/{contract,integration,e2e,fuzz}/**/*.test.ts'],
           exclude: ALONE,
           globalSetup: 'test/support/global-setup.ts',
-          testTimeout: 30_000,
+          testTimeout: 60_000,
           retry,
         },
       },
@@ -42,7 +42,7 @@ export default defineConfig({
           name: 'alone',
           include: ALONE,
           globalSetup: 'test/support/global-setup.ts',
-          testTimeout: 30_000,
+          testTimeout: 60_000,
           retry,
           maxWorkers: 1,
           sequence: { groupOrder: 1 },

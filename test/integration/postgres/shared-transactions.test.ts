@@ -12,8 +12,8 @@ const pool = createPool({
   url: proxy.url,
   applicationName: 'test',
   max: 4,
-  acquireTimeoutMs: 500,
-  statementTimeoutMs: 500,
+  acquireTimeoutMs: 1000,
+  statementTimeoutMs: 1000,
   onIdleError: () => {},
 });
 afterAll(async () => {

@@ -12,8 +12,8 @@ const pool = createPool({
   url: proxy.url,
   applicationName: 'test',
   max: 2,
-  acquireTimeoutMs: 300,
-  statementTimeoutMs: 300,
+  acquireTimeoutMs: 1000,
+  statementTimeoutMs: 1000,
   onIdleError: () => {},
 });
 afterAll(async () => {
