@@ -10,6 +10,7 @@ drop function ops.take_key(uuid, text, text, uuid);
 drop function ops.set_aside_for(text, uuid);
 drop function ops.make_lanes(text[], integer[], uuid[]);
 drop function ops.lane_of(text, integer, uuid);
+drop function ops.wake_by_commit(text[]);
 drop function ops.wake(text[]);
 drop function ops.fault_of_job(text, jsonb, integer, timestamptz, text, integer, jsonb);
 drop function ops.fault_of_options(jsonb);

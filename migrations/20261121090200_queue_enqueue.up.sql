@@ -43,23 +43,33 @@ return case
   when p_options is not null then ops.fault_of_options(p_options)
 end;
 
--- Wakes the workers that are idle and serve one of these types. Those hold the advisory lock of the type, shared, in their
--- listening session; while all are busy nobody is notified, because a busy worker looks again by itself. Whoever queued calls it
--- after the commit, in a transaction of its own: one that notifies locks out all others that do until its commit is on disk.
--- Who does not call it waits for the next poll of a worker.
-create function ops.wake(p_types text[]) returns void
+-- Wakes the workers that are idle and serve one of these types, and says whether each type has one. Those hold the advisory lock
+-- of the type, shared, in their listening session; while all are busy nobody is notified, because a busy worker looks again by
+-- itself. Whoever queued calls it after the commit, in a transaction of its own: one that notifies locks out all others that do
+-- until its commit is on disk. Who does not call it waits for the next poll of a worker.
+create function ops.wake(p_types text[]) returns boolean
 language plpgsql
 as $$
 declare
   v_type text;
+  v_all  boolean := true;
 begin
   foreach v_type in array coalesce(p_types, '{}') loop
     -- Both in one expression, which nothing can end in between: the lock would stay with the session.
-    if not (case when pg_try_advisory_lock(5526, hashtext(v_type)) then pg_advisory_unlock(5526, hashtext(v_type)) else false end) then
+    if (case when pg_try_advisory_lock(5526, hashtext(v_type)) then pg_advisory_unlock(5526, hashtext(v_type)) else false end) then
+      v_all := false;
+    else
       perform pg_notify('ops_job_ready', v_type);
     end if;
   end loop;
+  return v_all;
 end $$;
+
+-- Has the commit of this transaction wake them, if no other transaction is to: so none waits for another one. False if whoever
+-- queued must call ops.wake after the commit, also because a worker can become idle until then.
+create function ops.wake_by_commit(p_types text[]) returns boolean
+language sql volatile
+return case when pg_try_advisory_xact_lock(5527, 0) then ops.wake(p_types) else false end;
 
 -- The lane of a type and a priority, or the one in which jobs of this organisation wait aside.
 create function ops.lane_of(p_type text, p_priority integer, p_aside uuid) returns integer
@@ -137,7 +147,7 @@ end $$;
 -- Queues the elements of an array, each for the caller that it names, or for the one of this transaction. A job whose key
 -- another unfinished one has is not queued. The transaction has its xid before it draws a seq: see ops.claim.next_xid.
 create function ops.insert_jobs(p_jobs jsonb, p_name_callers boolean)
-returns table (created boolean, job_id uuid, created_at timestamptz, run_at timestamptz)
+returns table (created boolean, job_id uuid, created_at timestamptz, run_at timestamptz, to_wake boolean)
 language plpgsql set plan_cache_mode = force_generic_plan set jit = off
 as $$
 declare
@@ -149,6 +159,7 @@ declare
   v_new     uuid[];
   v_ids     uuid[];
   v_keyless boolean := true;
+  v_to_wake boolean := false;
   v_queued  record;
 begin
   perform ops.refuse(case
@@ -215,7 +226,7 @@ begin
       select i.lane_id, i.organization_id, count(*) filter (where not i.later), count(*) filter (where i.later), 0
         from item i, proper p where p.yes and i.created group by i.lane_id, i.organization_id
     )
-    select * into v_queued from proper;
+    select p.*, array(select distinct b.lane_id from batch b) as lane_ids into v_queued from proper p;
     perform ops.refuse(v_queued.fault);
     exit when coalesce(v_queued.yes, true);
     perform ops.make_lanes(v_queued.types, v_queued.priorities, v_queued.organizations);
@@ -224,14 +235,19 @@ begin
       v_keyless := false;
     end if;
   end loop;
-  return query select u.id = u.new_id, u.id, v_now, u.run_at from unnest(v_ids, v_new, v_queued.run_ats) u (id, new_id, run_at);
+  if v_queued.lane_ids <> '{}' then
+    v_to_wake := not ops.wake_by_commit(array(select distinct l.type from ops.lane l where l.id = any (v_queued.lane_ids)));
+  end if;
+  return query select u.id = u.new_id, u.id, v_now, u.run_at, v_to_wake and u.id = u.new_id and u.run_at = v_now
+                 from unnest(v_ids, v_new, v_queued.run_ats) u (id, new_id, run_at);
 end $$;
 
 -- Each element: {type, payload, priority?, run_at?, unique_key?, max_attempts?, options?}. All or nothing, in the order given.
 -- `created` is false where an unfinished job of the organisation has the type and the unique key: then the id is that job's.
--- A run_at in the past means now: nobody overtakes by it. A payload may be JSON's null.
+-- A run_at in the past means now: nobody overtakes by it. A payload may be JSON's null. `to_wake`: nobody is told of the job by the
+-- commit, see ops.wake.
 create function ops.queue_jobs(p_jobs jsonb)
-returns table (created boolean, job_id uuid, created_at timestamptz, run_at timestamptz)
+returns table (created boolean, job_id uuid, created_at timestamptz, run_at timestamptz, to_wake boolean)
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
   select * from ops.insert_jobs(p_jobs, false);
@@ -240,7 +256,7 @@ $$;
 -- Jobs of several callers, who share a transaction because they came at the same time. Each element is one of queue_jobs with
 -- its caller, {trace_id, organization_id, actor}, and without a key: who waits for a key would let the others wait.
 create function ops.queue_jobs_of_callers(p_jobs jsonb)
-returns table (created boolean, job_id uuid, created_at timestamptz, run_at timestamptz)
+returns table (created boolean, job_id uuid, created_at timestamptz, run_at timestamptz, to_wake boolean)
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
   select * from ops.insert_jobs(p_jobs, true);
@@ -249,7 +265,7 @@ $$;
 -- The same as ops.queue_jobs of one element, in a fraction of the time.
 create function ops.queue_one_job(
   p_type text, p_payload jsonb, p_priority integer, p_run_at timestamptz, p_unique_key text, p_max_attempts integer, p_options jsonb,
-  out created boolean, out job_id uuid, out created_at timestamptz, out run_at timestamptz
+  out created boolean, out job_id uuid, out created_at timestamptz, out run_at timestamptz, out to_wake boolean
 ) language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -272,6 +288,7 @@ begin
   run_at := greatest(p_run_at, created_at);
   job_id := case when p_unique_key is null then v_new else ops.take_key(v_org, p_type, p_unique_key, v_new) end;
   created := job_id = v_new;
+  to_wake := false;
   if not created then
     return;
   end if;
@@ -288,6 +305,7 @@ begin
     v_seq := nextval('ops.ready_seq');
     insert into ops.ready (lane_id, seq, keyed, organization_id, job_ids)
     values (v_lane, v_seq, p_unique_key is not null, v_org, array[job_id]);
+    to_wake := not ops.wake_by_commit(array[p_type]);
   else
     insert into ops.scheduled (job_id, run_at, lane_id, run, attempt, keyed, organization_id)
     values (job_id, run_at, v_lane, 1, 1, p_unique_key is not null, v_org);

@@ -95,6 +95,9 @@ function poolOf(databaseUrl: string, pooler: string | undefined, applicationName
   });
 }
 
+const QUEUE_ONE = 'select to_wake from ops.queue_one_job($1, $2, null, null, null, null, null)';
+const QUEUE_MANY = 'select bool_or(to_wake) as to_wake from ops.queue_jobs($1)';
+
 /** As a service of Node has one, which wakes after its commits. */
 const wakerOf = (pool: Pool) =>
   createWaker({ send: async (statement) => await query(pool, statement), onError: console.error });
@@ -196,17 +199,13 @@ export const engineThrough = (pooler?: string): Engine => ({
     return {
       async enqueue(n) {
         const values = [TYPE, JSON.stringify(payloadOf(n))];
-        await query(pool, { name: 'one', text: 'select ops.queue_job($1, $2)', values });
-        waker.wake([TYPE]);
+        const [row] = await query(pool, { name: 'one', text: QUEUE_ONE, values });
+        if (row?.['to_wake'] === true) waker.wake([TYPE]);
       },
       async enqueueMany(from, count, type) {
         const jobs = payloadsOf(from, count).map((payload) => ({ type, payload }));
-        await query(pool, {
-          name: 'many',
-          text: 'select count(*) from ops.queue_jobs($1)',
-          values: [JSON.stringify(jobs)],
-        });
-        waker.wake([type]);
+        const [row] = await query(pool, { name: 'many', text: QUEUE_MANY, values: [JSON.stringify(jobs)] });
+        if (row?.['to_wake'] === true) waker.wake([type]);
       },
       work: async (types, handle) =>
         await startWorker(

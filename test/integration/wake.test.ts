@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createPool } from '#src/adapters/outbound/postgres/pool.ts';
 import { postgresQueueStore as store } from '#src/adapters/outbound/postgres/queue-store.ts';
 import { postgresTransactions } from '#src/adapters/outbound/postgres/transactions.ts';
 import { connectRoles } from '#test/contract/sql/roles.ts';
 import { testDatabase } from '#test/support/database.ts';
-import { idleWorker } from '#test/support/idle-worker.ts';
+import { idleWorker, noCommitWakes } from '#test/support/idle-worker.ts';
 import { jobIn, queueWebhook, webhookTo } from '#test/support/jobs.ts';
 import { testClient, testService } from '#test/support/service.ts';
 import { until } from '#test/support/until.ts';
@@ -38,18 +39,22 @@ const LATER = { run_at: '2099-01-01T00:00:00Z' };
 const job = webhookTo(URL_OF_NOBODY);
 const api = escapeIdentifier(new URL(database.urls.api).username);
 
-describe('[ARC-5] the API wakes an idle worker, after the commit of a request', () => {
-  it.for([
+describe('[ARC-5] the API wakes an idle worker', () => {
+  const queueing = [
     { what: 'a job', path: '/v1/jobs', body: job },
-    { what: 'a batch, once', path: '/v1/jobs/batch', body: { jobs: [job, job, job] } },
-    {
-      what: 'a job that is queued at most once',
-      path: '/v1/jobs',
-      body: job,
-      headers: { 'idempotency-key': 'a' },
-    },
-  ])('that queues $what', async ({ path, body, headers }) => {
+    { what: 'a batch', path: '/v1/jobs/batch', body: { jobs: [job, job, job] } },
+    { what: 'a job that is queued at most once', path: '/v1/jobs', body: job, key: true },
+  ];
+  const ways = [
+    { by: 'by the commit', commitWakes: true },
+    { by: 'after a commit that did not', commitWakes: false },
+  ];
+  const cases = ways.flatMap((way) => queueing.map((request) => Object.assign({}, way, request)));
+  it.for(cases)('once for $what, $by', async ({ commitWakes, path, body, key = false }) => {
+    if (!commitWakes) await noCommitWakes(database);
+    const headers = key ? { 'idempotency-key': randomUUID() } : {};
     expect((await client.request('POST', path, body, headers)).status).toBe(201);
+    await sleep(50);
     expect(await untilWoken()).toEqual(['webhook.deliver']);
   });
 
@@ -121,6 +126,7 @@ describe('[ARC-5] a transaction wakes idle workers', () => {
 
 it('[ARC-5] a wake-up that fails is counted, and no fault of the request', async () => {
   expect(await metrics()).toContain('queue_wake_errors_total 0\n');
+  await noCommitWakes(database);
   await asOwner(`revoke execute on function ops.wake(text[]) from ${api}`);
   await queueWebhook(client, URL_OF_NOBODY);
   await until(async () => {

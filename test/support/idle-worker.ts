@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { afterAll, expect } from 'vitest';
+import { afterAll, expect, onTestFinished } from 'vitest';
 import type { TestDatabase } from './database.ts';
 import { until } from './until.ts';
 
@@ -20,5 +20,19 @@ export async function idleWorker({ urls }: TestDatabase, types: readonly string[
       woken = [];
       return types;
     },
+    /** What was committed until now is not asked for any more. */
+    async forget(): Promise<void> {
+      await client.query("select pg_notify('ops_job_ready', 'sentinel')");
+      await until(() => expect(woken).toContain('sentinel'));
+      woken = [];
+    },
   };
+}
+
+/** Until the test ends no commit wakes anybody: what queues is told to do it itself. */
+export async function noCommitWakes({ urls }: Pick<TestDatabase, 'urls'>): Promise<void> {
+  const client = new Client({ connectionString: urls.worker });
+  await client.connect();
+  onTestFinished(async () => await client.end());
+  await client.query('select pg_advisory_lock(5527, 0)');
 }

@@ -1,10 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
-import { EXPIRED, ORGANIZATION, connectQueue, newType, newWorker, only } from './queue.ts';
+import {
+  EXPIRED,
+  type NewJob,
+  ORGANIZATION,
+  connectQueue,
+  elements,
+  newType,
+  newWorker,
+  only,
+} from './queue.ts';
 
 const queue = await connectQueue();
-const { api, worker, queueJob, queueJobs, claim, claimed, report } = queue;
+const { api, worker, queueJob, claim, claimed, report } = queue;
 
 const TYPE = newType();
 const READY = `ops_job_ready ${TYPE}`;
@@ -40,36 +49,104 @@ async function heardOf(act: () => Promise<unknown>): Promise<string[]> {
 }
 
 /*
- * A transaction that notifies has a lock of the whole server until its commit is on the disk, so that commits wait for each
- * other. Whoever is not heard of took none.
+ * A transaction that notifies has a lock of the whole server until its commit is on the disk, so that commits which notify wait
+ * for each other. Whoever is not heard of took none.
  */
-describe('an idle worker hears nothing of a transaction', () => {
-  it('that queues jobs, by whichever function, also as an outcome', async () => {
-    const elements = JSON.stringify([{ type: TYPE, payload: 1 }]);
-    const work = async () => {
-      await queueJobs([{ type: TYPE }, { type: TYPE }]);
-      await api()`select ops.queue_jobs_of_callers(${elements})`;
-      await api()`select ops.queue_one_job(${TYPE}, '1', null, null, null, null, null)`;
-      await api()`select ops.queue_job(${TYPE}, '1')`;
-      await api()`select ops.queue_job_idempotent(${TYPE}, '1', 'k')`;
-      await report(await claimed(), { status: 'completed', follow_ups: [{ type: TYPE }] });
-    };
-    expect(await heardOf(work)).toEqual([]);
+it('an idle worker hears nothing of a transaction that has a job run again: given back, retried or redriven by a client, lost by its worker', async () => {
+  await claim(TYPE, { limit: 1000 });
+  const given = await claimed({ type: TYPE });
+  const work = async () => {
+    await report(given, { status: 'released' });
+    const failed = only(await claim(TYPE));
+    await report(failed, { status: 'failed' });
+    await api()`select ops.retry_job(${failed.job_id})`;
+    await report(only(await claim(TYPE)), { status: 'failed' });
+    expect(await api()`select ops.redrive_jobs(${TYPE}, 10) as n`).toEqual([{ n: 1 }]);
+    await claim(TYPE, EXPIRED);
+    await worker`select ops.reap_stuck_jobs()`;
+  };
+  expect(await heardOf(work)).toEqual([]);
+});
+
+const LATER = '2099-01-01T00:00:00Z';
+type ToWake = { to_wake: boolean };
+const queueOne = async (sql = api(), type = TYPE) =>
+  await sql<ToWake>`select to_wake from ops.queue_one_job(${type}, '1', null, null, null, null, null)`;
+const queueMany = async (jobs: readonly NewJob[], sql = api()) =>
+  await sql<ToWake>`select to_wake from ops.queue_jobs(${elements(jobs)})`;
+
+describe('an idle worker is woken by the commit that queues', () => {
+  const queueing: Record<string, () => Promise<unknown>> = {
+    queue_one_job: async () => await queueOne(),
+    queue_jobs: async () => await queueMany([{ type: TYPE }, { type: TYPE, priority: 1 }]),
+    queue_jobs_of_callers: async () =>
+      await api()`select to_wake from ops.queue_jobs_of_callers(${elements([{ type: TYPE }])})`,
+    queue_job: async () => await api()`select ops.queue_job(${TYPE}, '1')`,
+    queue_job_idempotent: async () => await api()`select ops.queue_job_idempotent(${TYPE}, '1', 'k')`,
+    complete_jobs: async () => {
+      const held = await claimed();
+      return await report(held, { status: 'completed', follow_ups: [{ type: TYPE }] });
+    },
+  };
+  it.for(Object.entries(queueing))('by ops.%s, once', async ([, queueIt]) => {
+    expect(await heardOf(queueIt)).toEqual([READY]);
   });
 
-  it('that has a job run again: given back, retried or redriven by a client, lost by its worker', async () => {
-    await claim(TYPE, { limit: 1000 });
-    const work = async () => {
-      await report(await claimed({ type: TYPE }), { status: 'released' });
-      const failed = only(await claim(TYPE));
-      await report(failed, { status: 'failed' });
-      await api()`select ops.retry_job(${failed.job_id})`;
-      await report(only(await claim(TYPE)), { status: 'failed' });
-      expect(await api()`select ops.redrive_jobs(${TYPE}, 10) as n`).toEqual([{ n: 1 }]);
-      await claim(TYPE, EXPIRED);
-      await worker`select ops.reap_stuck_jobs()`;
-    };
-    expect(await heardOf(work)).toEqual([]);
+  it('and whoever queued is told that nothing is left to do', async () => {
+    expect(await queueOne()).toEqual([{ to_wake: false }]);
+    expect(await queueMany([{ type: TYPE }, { type: TYPE }])).toEqual([
+      { to_wake: false },
+      { to_wake: false },
+    ]);
+  });
+
+  it('unless another transaction is about to: whoever queued wakes then, and nobody waits', async () => {
+    const session = await queue.session('api');
+    await session.sql`begin`;
+    expect(await queueOne(session.sql)).toEqual([{ to_wake: false }]);
+    const heard = await heardOf(async () => {
+      expect(await queueOne()).toEqual([{ to_wake: true }]);
+      expect(await queueMany([{ type: TYPE }, { type: TYPE, run_at: LATER }])).toEqual([
+        { to_wake: true },
+        { to_wake: false },
+      ]);
+    });
+    expect(heard).toEqual([]);
+    expect(await heardOf(async () => await session.sql`commit`)).toEqual([READY]);
+    expect(await queueOne()).toEqual([{ to_wake: false }]);
+  });
+
+  it('unless what queued is rolled back: then the commit of others does', async () => {
+    const session = await queue.session('api');
+    await session.run('begin; savepoint a');
+    await queueOne(session.sql);
+    await session.run('rollback to a');
+    expect(await heardOf(async () => await queueOne())).toEqual([READY]);
+    expect(await heardOf(async () => await session.run('commit'))).toEqual([]);
+  });
+
+  it('unless a worker of one of its types may become idle until then', async () => {
+    const both = [{ type: TYPE }, { type: newType() }];
+    expect(await queueMany(both)).toEqual([{ to_wake: true }, { to_wake: true }]);
+    expect(await queueOne(api(), newType())).toEqual([{ to_wake: true }]);
+  });
+
+  it('not for what waits for its time, or was there already', async () => {
+    const session = await queue.session('api');
+    await session.run(`begin; set ops.organization_id = '${ORGANIZATION}'`);
+    const heard = await heardOf(async () => {
+      await api()`select ops.queue_job_idempotent(${TYPE}, '1', 'k')`;
+      const waiting = [
+        { type: TYPE, run_at: LATER },
+        { type: TYPE, unique_key: 'k' },
+      ];
+      expect(await queueMany(waiting, session.sql)).toEqual([{ to_wake: false }, { to_wake: false }]);
+      expect(await queueMany([], session.sql)).toEqual([]);
+    });
+    expect(heard).toEqual([]);
+    // It took no one's turn.
+    expect(await queueOne()).toEqual([{ to_wake: false }]);
+    await session.sql`rollback`;
   });
 });
 
@@ -143,7 +220,7 @@ describe('a worker hears of a cancelled job', () => {
 
 it('claims and outcomes wake nobody', async () => {
   await claim(TYPE, { limit: 1000 });
-  await queueJobs([{ type: TYPE }, { type: TYPE }, { type: TYPE }]);
+  await queueMany([{ type: TYPE }, { type: TYPE }, { type: TYPE }]);
   const outcomes = [
     { status: 'completed' },
     { status: 'pending', backoff_seconds: 60 },

@@ -12,7 +12,7 @@ const CLAIM =
   'job_id uuid, job_type text, payload jsonb, attempts integer, created_at timestamp with time zone, lease_token bigint';
 
 const QUEUED =
-  'TABLE(created boolean, job_id uuid, created_at timestamp with time zone, run_at timestamp with time zone)';
+  'TABLE(created boolean, job_id uuid, created_at timestamp with time zone, run_at timestamp with time zone, to_wake boolean)';
 
 const CANONICAL = [
   {
@@ -62,7 +62,7 @@ const BESIDE = [
   {
     name: 'queue_one_job',
     arguments:
-      'p_type text, p_payload jsonb, p_priority integer, p_run_at timestamp with time zone, p_unique_key text, p_max_attempts integer, p_options jsonb, OUT created boolean, OUT job_id uuid, OUT created_at timestamp with time zone, OUT run_at timestamp with time zone',
+      'p_type text, p_payload jsonb, p_priority integer, p_run_at timestamp with time zone, p_unique_key text, p_max_attempts integer, p_options jsonb, OUT created boolean, OUT job_id uuid, OUT created_at timestamp with time zone, OUT run_at timestamp with time zone, OUT to_wake boolean',
     result: 'record',
   },
   {
@@ -108,7 +108,7 @@ const BESIDE = [
   { name: 'freeze_queues', arguments: '', result: 'void' },
   { name: 'unfreeze_queues', arguments: '', result: 'void' },
   { name: 'command_worker', arguments: 'p_worker_id text, p_command text', result: 'boolean' },
-  { name: 'wake', arguments: 'p_types text[]', result: 'void' },
+  { name: 'wake', arguments: 'p_types text[]', result: 'boolean' },
   { name: 'set_idle', arguments: 'p_types text[], p_idle boolean', result: 'void' },
   {
     name: 'maintain',

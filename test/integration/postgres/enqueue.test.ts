@@ -11,7 +11,7 @@ import {
 import { registryOf } from '#src/application/jobs/registry.ts';
 import type { DomainError } from '#src/domain/errors.ts';
 import { testDatabase } from '../../support/database.ts';
-import { idleWorker } from '../../support/idle-worker.ts';
+import { idleWorker, noCommitWakes } from '../../support/idle-worker.ts';
 import { job } from '../../support/worker.ts';
 
 const database = await testDatabase();
@@ -25,7 +25,7 @@ afterAll(async () => {
   await kysely.destroy();
 });
 
-const { untilWoken } = await idleWorker(database, ['mail.send']);
+const { untilWoken, forget } = await idleWorker(database, ['mail.send']);
 const registry = registryOf([job('mail.send', async () => null)]);
 const context = { traceId: '0af7651916cd43dd8448eb211c80319c', organizationId: randomUUID(), actor: 'test' };
 const requests = [1, 2].map((payload) => ({ type: 'mail.send', payload }));
@@ -81,6 +81,8 @@ describe('[Q-3] jobs that are queued in a transaction of the caller', () => {
     { library: 'pg', run: withPg(client) },
     { library: 'Kysely', run: withKysely(kysely) },
   ])('wake an idle worker when their caller says so, with $library', async ({ run }) => {
+    await noCommitWakes(database);
+    await forget();
     await kysely.transaction().execute(async (transaction) => {
       await queueInTransaction(withKysely(transaction), registry, context, requests);
     });

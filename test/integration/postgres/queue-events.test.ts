@@ -60,14 +60,15 @@ it('looks once at the start, for what was queued before', async () => {
   await expect.poll(() => ready).toBe(1);
 });
 
-it('is woken by whoever says that there are jobs of its type, and by no job itself', async () => {
+it('is woken by the commit that queues a job of its type, and by whoever says that there are some', async () => {
   const before = ready;
-  await queueJob();
   await wake('b');
   await sleep(50);
   expect(ready).toBe(before);
   await wake();
   await expect.poll(() => ready).toBe(before + 1);
+  await queueJob();
+  await expect.poll(() => ready).toBe(before + 2);
 });
 
 it('[Q-5] hears the lease of an attempt that was cancelled, and nothing of a job that nobody works on', async () => {

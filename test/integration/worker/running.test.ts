@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MEMORY_WAIT_LIMIT_MS } from '#src/adapters/inbound/worker/prefetch.ts';
 import type { WorkerQueue } from '#src/application/worker/ports.ts';
 import { workerVariables } from '#src/config/variables/worker.ts';
+import { noCommitWakes } from '#test/support/idle-worker.ts';
 import { job } from '#test/support/worker.ts';
 import { Client } from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
@@ -20,12 +21,16 @@ import {
   working,
 } from './setup.ts';
 
-it('runs at once what it is woken for, long before its poll', async () => {
+it.for([
+  { what: 'wakes it by the commit', commitWakes: true },
+  { what: 'wakes it afterwards', commitWakes: false },
+])('runs at once what somebody queues who $what, long before its poll', async ({ commitWakes }) => {
+  if (!commitWakes) await noCommitWakes({ urls });
   await working([job('quick', async () => 'done')], { pollIntervalMs: 60_000 });
   await untilListening();
   await sleep(50);
   const id = await queueJob('quick');
-  await sql(`select ops.wake('{quick}')`);
+  if (!commitWakes) await sql(`select ops.wake('{quick}')`);
   await until(async () => {
     expect(await jobRow(id)).toMatchObject({ status: 'completed' });
   });
@@ -44,6 +49,7 @@ it('finds what nobody wakes it for by its first look after the commit, within 50
       return jobs;
     },
   });
+  await noCommitWakes({ urls });
   // How late this machine is with a timer; the worker is in this process.
   const lateness = monitorEventLoopDelay({ resolution: 1 });
   await working([job('unsaid', async () => 'done')], { pollIntervalMs }, noting);

@@ -27,7 +27,7 @@ export const withKysely =
  * Queues jobs in the caller's own transaction, with whatever else it writes: they run if it commits, and never were if it
  * rolls back. One round trip. The connection's role has to be one that may queue, such as the api's or the worker's. Sets the
  * transaction's `ops.trace_id`, `ops.organization_id` and `ops.actor`. When it has committed, `wakeWorkers` saves the jobs the
- * wait for the next poll of an idle worker.
+ * wait for the next poll of an idle worker, which the commit itself only does if no other one was about to.
  *
  * @returns in the order of the requests
  * @throws DomainError `job_type_unknown`, `payload_invalid` before anything is sent; what `pg` throws otherwise

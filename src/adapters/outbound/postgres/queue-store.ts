@@ -52,7 +52,7 @@ export const postgresQueueStore: QueueStore = {
     const options = optionsOf(job);
     const statement = {
       ...queueOneJob([type, JSON.stringify(payload), priority, runAt, uniqueKey, maxAttempts, options]),
-      wakes: (queued: QueuedJob) => typesToRun([job], [queued]),
+      wakes: (queued: PgQueuedJob) => typesToWake([job], [queued]),
     };
     // Who waits for a key would let the others wait.
     return uniqueKey === undefined
@@ -92,11 +92,17 @@ function rows<T>(query: Compilable, toOne: (row: Row) => T): SqlStatement<T[]> {
 const oneOf = (query: string): string => `select to_json(one) from (${query}) one`;
 const listOf = (query: string): string => `select coalesce(json_agg(one), '[]') from (${query}) one`;
 
-const toQueuedJob = (row: Row): QueuedJob => ({
+/** `toWake`: workers are not woken by the commit, but by whoever queued. */
+interface PgQueuedJob extends QueuedJob {
+  readonly toWake: boolean;
+}
+
+const toQueuedJob = (row: Row): PgQueuedJob => ({
   id: row['job_id'] as QueuedJob['id'],
   created: row['created'] as QueuedJob['created'],
   createdAt: toTime(row['created_at']),
   runAt: toTime(row['run_at']),
+  toWake: row['to_wake'] as boolean,
 });
 const jobIfAny = (row: unknown): Job | undefined => (row === null ? undefined : toJob(row as Row));
 const nothing = (): void => {};
@@ -110,19 +116,16 @@ const queueOneJob = fixed(
 const queueJobs = fixed('queue_jobs', listOf('select * from ops.queue_jobs($1)'), 1, (list) =>
   (list as Row[]).map(toQueuedJob),
 );
-export const queueJobsStatement = (jobs: readonly NewJob[]): SqlStatement<QueuedJob[]> => ({
+export const queueJobsStatement = (jobs: readonly NewJob[]): SqlStatement<PgQueuedJob[]> => ({
   ...queueJobs([JSON.stringify(jobs.map(toElement))]),
-  wakes: (queued) => typesToRun(jobs, queued),
+  wakes: (queued) => typesToWake(jobs, queued),
 });
 
-/** Of the jobs that were queued just now and need not wait. */
-const typesToRun = (jobs: readonly NewJob[], queued: readonly QueuedJob[]): string[] =>
-  jobs.filter((_, index) => isToRun(queued[index])).map(({ type }) => type);
-const isToRun = (job: QueuedJob | undefined): boolean =>
-  job !== undefined && job.created && job.runAt === job.createdAt;
+const typesToWake = (jobs: readonly NewJob[], queued: readonly PgQueuedJob[]): string[] =>
+  jobs.filter((_, index) => queued[index]?.toWake).map(({ type }) => type);
 
 const QUEUE_OF_CALLERS = `select (${listOf('select * from ops.queue_jobs_of_callers($1)')}) as value`;
-const ofCaller = (job: NewJob, { traceId, organizationId, actor }: RequestContext): Shared<QueuedJob> => ({
+const ofCaller = (job: NewJob, { traceId, organizationId, actor }: RequestContext): Shared<PgQueuedJob> => ({
   name: 'queue_jobs_of_callers',
   text: QUEUE_OF_CALLERS,
   element: JSON.stringify({

@@ -8,7 +8,7 @@ export interface SqlStatement<T> extends Statement<T>, SqlQuery {
   read(value: unknown): T;
   /** How it shares a transaction with those of other callers that come at the same time, if it may. */
   readonly shared?: (context: RequestContext) => Shared<T>;
-  /** Types of which there may be jobs to run now, once it is committed. */
+  /** Types of which there may be jobs to run now, once it is committed, and of which the commit tells nobody. */
   readonly wakes?: (value: T) => readonly string[];
 }
 
