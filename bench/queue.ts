@@ -91,7 +91,7 @@ const holds = report(
       'same server, a fresh database for each sample, in turns; medians, of quantiles too: of the rounds’, each of 600 jobs',
     server: 'embedded PostgreSQL 18 with its own defaults, fsync on; WAL without full page images',
     dragonfly:
-      'the real functions and the real worker, woken after each commit as a service of Node does it: 24 slots, metrics, trace ids, deadlines, no collector; logs from WARNING on, as the peers log nothing; queueing and reporting wait for the disk, a claim does not',
+      'the real functions and the real worker, woken by the commit or after it as a service of Node does it: 24 slots, metrics, trace ids, deadlines, no collector; logs from WARNING on, as the peers log nothing; queueing and reporting wait for the disk, a claim does not',
     graphile: 'graphile-worker 0.18, 24 slots, local queue of 500, no batch delays',
     'pg-boss':
       'pg-boss 12, batches of 1,000, 4 fetchers, poll of 0.5 s, next fetch at once while batches are full',
