@@ -48,7 +48,7 @@ create table ops.job (
   payload         jsonb       not null,
   primary key (id)
 ) partition by range (id);
-create index job_listing on ops.job (organization_id, id);
+create index job_listing on ops.job (organization_id, id) where organization_id is not null;
 
 create sequence ops.ready_seq;
 create table ops.ready (

@@ -176,17 +176,16 @@ begin
              case when p_name_callers and i.unique_key is not null then 'a job of several callers has no unique key'
                   else ops.fault_of_job(i.type, i.payload, i.priority, i.run_at, i.unique_key, i.max_attempts, i.options) end as fault
         from (
-          select r.ordinal, v_new[r.ordinal] as id, r.type, r.element -> 'payload' as payload,
+          select r.ordinal, v_new[r.ordinal] as id, r.type, coalesce(r.payload, p_jobs -> (r.ordinal - 1)::integer -> 'payload') as payload,
                  coalesce(r.priority, 0) as priority, r.run_at, r.unique_key, r.max_attempts, r.options,
                  case when p_name_callers then coalesce(r.trace_id, v_trace) else v_trace end as trace_id,
                  case when p_name_callers then r.organization_id else v_org end as organization_id,
                  case when p_name_callers then r.actor else v_actor end as actor,
                  case when v_pauses then ops.set_aside_for(r.type, case when p_name_callers then r.organization_id else v_org end)
                  end as aside
-            from rows from (jsonb_array_elements(p_jobs),
-                            jsonb_to_recordset(p_jobs) as (type text, priority integer, run_at timestamptz, unique_key text,
-                              max_attempts integer, options jsonb, trace_id text, organization_id uuid, actor text))
-                 with ordinality as r (element, type, priority, run_at, unique_key, max_attempts, options, trace_id,
+            from rows from (jsonb_to_recordset(p_jobs) as (type text, payload jsonb, priority integer, run_at timestamptz,
+                              unique_key text, max_attempts integer, options jsonb, trace_id text, organization_id uuid, actor text))
+                 with ordinality as r (type, payload, priority, run_at, unique_key, max_attempts, options, trace_id,
                                        organization_id, actor, ordinal)) i
         left join (select distinct on (l.type, l.priority, l.organization_id) l.* from ops.lane l
                     order by l.type, l.priority, l.organization_id, l.id) l

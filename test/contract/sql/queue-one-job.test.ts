@@ -128,9 +128,18 @@ describe('ops.queue_jobs_of_callers', () => {
     expect(await claim(type)).toEqual([]);
   });
 
-  it('takes the payload null', async () => {
+  it('takes the payload null, and refuses a job without one, wherever they stand', async () => {
     const type = newType();
-    await api()`select ops.queue_jobs_of_callers(${elements([{ ...callers[0], type, payload: null }])})`;
-    expect(await claim(type)).toMatchObject([{ payload: null }]);
+    const payloads = [1, null, [null], null];
+    const jobs = payloads.map((payload) => ({ ...callers[0], type, payload }));
+    await api()`select ops.queue_jobs_of_callers(${elements(jobs)})`;
+    expect((await claim(type, { limit: 10 })).map(({ payload }) => payload)).toEqual(payloads);
+    // As ops.queue_jobs has it, too: both are ops.insert_jobs.
+    const without = JSON.stringify([{ type, payload: null }, { type }]);
+    for (const queueIt of [
+      async () => await api()`select ops.queue_jobs(${without})`,
+      async () => await api()`select ops.queue_jobs_of_callers(${without})`,
+    ])
+      await expect(queueIt()).rejects.toMatchObject({ message: 'job 2: payload is required', code: '22023' });
   });
 });
