@@ -3,7 +3,7 @@ drop function ops.queue_job(text, jsonb, integer, timestamptz);
 drop function ops.queue_one_job(text, jsonb, integer, timestamptz, text, integer, jsonb);
 drop function ops.queue_jobs_of_callers(jsonb);
 drop function ops.queue_jobs(jsonb);
-drop function ops.insert_jobs(jsonb, boolean);
+drop function ops.insert_jobs(jsonb, boolean, boolean);
 drop function ops.new_job_ids(integer);
 drop function ops.take_keys(jsonb, uuid[]);
 drop function ops.take_key(uuid, text, text, uuid);

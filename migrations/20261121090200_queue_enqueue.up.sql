@@ -45,8 +45,8 @@ end;
 
 -- Wakes the workers that are idle and serve one of these types, and says whether each type has one. Those hold the advisory lock
 -- of the type, shared, in their listening session; while all are busy nobody is notified, because a busy worker looks again by
--- itself. Whoever queued calls it after the commit, in a transaction of its own: one that notifies locks out all others that do
--- until its commit is on disk. Who does not call it waits for the next poll of a worker.
+-- itself. Whoever queued and was told `to_wake` calls it after the commit, in a transaction of its own: one that notifies locks out all
+-- others that do until its commit is on disk. Who does not call it waits for the next poll of a worker.
 create function ops.wake(p_types text[]) returns boolean
 language plpgsql
 as $$
@@ -65,11 +65,12 @@ begin
   return v_all;
 end $$;
 
--- Has the commit of this transaction wake them, if no other transaction is to: so none waits for another one. False if whoever
--- queued must call ops.wake after the commit, also because a worker can become idle until then.
+-- Has the commit of this transaction wake them, if no other transaction of the database is to: so none waits for another one.
+-- Returns whether ops.wake is left to whoever queued, also because a worker can become idle until the commit. Nothing is queued less
+-- because the notifications of the server are full: a commit that has one more would fail.
 create function ops.wake_by_commit(p_types text[]) returns boolean
 language sql volatile
-return case when pg_try_advisory_xact_lock(5527, 0) then ops.wake(p_types) else false end;
+return case when pg_notification_queue_usage() < 0.5 and pg_try_advisory_xact_lock(5527, 0) then not ops.wake(p_types) else true end;
 
 -- The lane of a type and a priority, or the one in which jobs of this organisation wait aside.
 create function ops.lane_of(p_type text, p_priority integer, p_aside uuid) returns integer
@@ -145,8 +146,8 @@ begin
 end $$;
 
 -- Queues the elements of an array, each for the caller that it names, or for the one of this transaction. A job whose key
--- another unfinished one has is not queued. The transaction has its xid before it draws a seq: see ops.claim.next_xid.
-create function ops.insert_jobs(p_jobs jsonb, p_name_callers boolean)
+-- another unfinished one has is not queued. A report does not wake by its commit: its worker wakes for much else. The transaction has its xid before it draws a seq: see ops.claim.next_xid.
+create function ops.insert_jobs(p_jobs jsonb, p_name_callers boolean, p_by_commit boolean)
 returns table (created boolean, job_id uuid, created_at timestamptz, run_at timestamptz, to_wake boolean)
 language plpgsql set plan_cache_mode = force_generic_plan set jit = off
 as $$
@@ -176,7 +177,8 @@ begin
              case when p_name_callers and i.unique_key is not null then 'a job of several callers has no unique key'
                   else ops.fault_of_job(i.type, i.payload, i.priority, i.run_at, i.unique_key, i.max_attempts, i.options) end as fault
         from (
-          select r.ordinal, v_new[r.ordinal] as id, r.type, coalesce(r.payload, p_jobs -> (r.ordinal - 1)::integer -> 'payload') as payload,
+          select r.ordinal, v_new[r.ordinal] as id, r.type,
+                 coalesce(r.payload, p_jobs -> (r.ordinal - 1)::integer -> 'payload') as payload,  -- a record set has no JSON null
                  coalesce(r.priority, 0) as priority, r.run_at, r.unique_key, r.max_attempts, r.options,
                  case when p_name_callers then coalesce(r.trace_id, v_trace) else v_trace end as trace_id,
                  case when p_name_callers then r.organization_id else v_org end as organization_id,
@@ -234,8 +236,8 @@ begin
       v_keyless := false;
     end if;
   end loop;
-  if v_queued.lane_ids <> '{}' then
-    v_to_wake := not ops.wake_by_commit(array(select distinct l.type from ops.lane l where l.id = any (v_queued.lane_ids)));
+  if p_by_commit and v_queued.lane_ids <> '{}' then
+    v_to_wake := ops.wake_by_commit(array(select distinct l.type from ops.lane l where l.id = any (v_queued.lane_ids)));
   end if;
   return query select u.id = u.new_id, u.id, v_now, u.run_at, v_to_wake and u.id = u.new_id and u.run_at = v_now
                  from unnest(v_ids, v_new, v_queued.run_ats) u (id, new_id, run_at);
@@ -249,7 +251,7 @@ create function ops.queue_jobs(p_jobs jsonb)
 returns table (created boolean, job_id uuid, created_at timestamptz, run_at timestamptz, to_wake boolean)
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
-  select * from ops.insert_jobs(p_jobs, false);
+  select * from ops.insert_jobs(p_jobs, false, true);
 $$;
 
 -- Jobs of several callers, who share a transaction because they came at the same time. Each element is one of queue_jobs with
@@ -258,7 +260,7 @@ create function ops.queue_jobs_of_callers(p_jobs jsonb)
 returns table (created boolean, job_id uuid, created_at timestamptz, run_at timestamptz, to_wake boolean)
 language sql security definer set search_path = pg_catalog, pg_temp
 as $$
-  select * from ops.insert_jobs(p_jobs, true);
+  select * from ops.insert_jobs(p_jobs, true, true);
 $$;
 
 -- The same as ops.queue_jobs of one element, in a fraction of the time.
@@ -304,7 +306,7 @@ begin
     v_seq := nextval('ops.ready_seq');
     insert into ops.ready (lane_id, seq, keyed, organization_id, job_ids)
     values (v_lane, v_seq, p_unique_key is not null, v_org, array[job_id]);
-    to_wake := not ops.wake_by_commit(array[p_type]);
+    to_wake := ops.wake_by_commit(array[p_type]);
   else
     insert into ops.scheduled (job_id, run_at, lane_id, run, attempt, keyed, organization_id)
     values (job_id, run_at, v_lane, 1, 1, p_unique_key is not null, v_org);

@@ -622,7 +622,7 @@ begin
   perform set_config('ops.organization_id', coalesce(v_job.organization_id::text, ''), true),
           set_config('ops.trace_id', encode(uuid_send(v_job.trace_id), 'hex'), true),
           set_config('ops.actor', 'job:' || v_job.id, true);
-  perform ops.insert_jobs(p_jobs, false);
+  perform ops.insert_jobs(p_jobs, false, false);
   perform set_config('ops.organization_id', coalesce(v_org, ''), true), set_config('ops.trace_id', coalesce(v_trace, ''), true),
           set_config('ops.actor', coalesce(v_actor, ''), true);
 end $$;

@@ -98,7 +98,7 @@ function poolOf(databaseUrl: string, pooler: string | undefined, applicationName
 const QUEUE_ONE = 'select to_wake from ops.queue_one_job($1, $2, null, null, null, null, null)';
 const QUEUE_MANY = 'select bool_or(to_wake) as to_wake from ops.queue_jobs($1)';
 
-/** As a service of Node has one, which wakes after its commits. */
+/** As a service of Node has one, for the commits that woke nobody. */
 const wakerOf = (pool: Pool) =>
   createWaker({ send: async (statement) => await query(pool, statement), onError: console.error });
 

@@ -10,7 +10,7 @@ import { jobIn, queueWebhook, webhookTo } from '#test/support/jobs.ts';
 import { testClient, testService } from '#test/support/service.ts';
 import { until } from '#test/support/until.ts';
 import { Client, escapeIdentifier } from 'pg';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 
 const database = await testDatabase();
 const { run: asOwner } = await (await connectRoles(database)).session('owner');
@@ -33,7 +33,10 @@ const { transaction } = postgresTransactions(pool, (types) => woken.push(...type
 const context = { traceId: '0'.repeat(32), organizationId: client.organizationId, actor: 'test' };
 const testJob = (payload: number) => ({ type: 'test.job', payload, maxAttempts: 3 });
 
-const metrics = async (): Promise<string> => await (await fetch(`${metricsUrl}/metrics`)).text();
+async function wakeErrors(): Promise<number> {
+  const metrics = await (await fetch(`${metricsUrl}/metrics`)).text();
+  return Number(/^queue_wake_errors_total (\d+)$/m.exec(metrics)?.[1]);
+}
 const URL_OF_NOBODY = 'https://example.com/hook';
 const LATER = { run_at: '2099-01-01T00:00:00Z' };
 const job = webhookTo(URL_OF_NOBODY);
@@ -54,6 +57,7 @@ describe('[ARC-5] the API wakes an idle worker', () => {
     if (!commitWakes) await noCommitWakes(database);
     const headers = key ? { 'idempotency-key': randomUUID() } : {};
     expect((await client.request('POST', path, body, headers)).status).toBe(201);
+    // Time for a second wake-up, which must not come.
     await sleep(50);
     expect(await untilWoken()).toEqual(['webhook.deliver']);
   });
@@ -67,21 +71,15 @@ describe('[ARC-5] the API wakes an idle worker', () => {
 
 describe('[ARC-5] a transaction wakes idle workers', () => {
   const SCHEDULED = { runAt: '2099-01-01T00:00:00Z' };
-  const KEYED = { uniqueKey: 'k' };
   beforeEach(() => (woken = []));
 
   it('for a job that can run now, and not for one that waits or was there already', async () => {
-    await transaction(context, store.queueJob({ ...testJob(1), ...KEYED }));
+    const keyed = { ...testJob(1), uniqueKey: randomUUID() };
+    await transaction(context, store.queueJob(keyed));
     expect(woken).toEqual(['test.job']);
-    await transaction(context, store.queueJob({ ...testJob(1), ...KEYED }));
+    await transaction(context, store.queueJob(keyed));
     await transaction(context, store.queueJob({ ...testJob(1), ...SCHEDULED }));
-    await transaction(
-      context,
-      store.queueJobs([
-        { ...testJob(1), ...KEYED },
-        { ...testJob(1), ...SCHEDULED },
-      ]),
-    );
+    await transaction(context, store.queueJobs([keyed, { ...testJob(1), ...SCHEDULED }]));
     expect(woken).toEqual(['test.job']);
   });
 
@@ -125,14 +123,16 @@ describe('[ARC-5] a transaction wakes idle workers', () => {
 });
 
 it('[ARC-5] a wake-up that fails is counted, and no fault of the request', async () => {
-  expect(await metrics()).toContain('queue_wake_errors_total 0\n');
+  const before = await wakeErrors();
   await noCommitWakes(database);
+  const mend = async () => void (await asOwner(`grant execute on function ops.wake(text[]) to ${api}`));
+  onTestFinished(mend);
   await asOwner(`revoke execute on function ops.wake(text[]) from ${api}`);
   await queueWebhook(client, URL_OF_NOBODY);
   await until(async () => {
-    expect(await metrics()).toContain('queue_wake_errors_total 1\n');
+    expect(await wakeErrors()).toBe(before + 1);
   });
-  await asOwner(`grant execute on function ops.wake(text[]) to ${api}`);
+  await mend();
   await queueWebhook(client, URL_OF_NOBODY);
   expect(await untilWoken()).toEqual(['webhook.deliver']);
 });

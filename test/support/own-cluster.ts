@@ -18,8 +18,8 @@ export interface OwnCluster {
   destroy(): Promise<void>;
 }
 
-/** A server that a test may destroy. @param programs the folder of its initdb and postgres */
-export async function ownCluster(programs: string): Promise<OwnCluster> {
+/** A server that a test may destroy. @param programs the folder of its initdb and postgres @param more settings of it */
+export async function ownCluster(programs: string, more: readonly string[] = []): Promise<OwnCluster> {
   const directory = mkdtempSync(join(tmpdir(), 'cluster-'));
   giveAway(directory);
   const [data, passwordFile] = [join(directory, 'data'), join(directory, 'password')];
@@ -40,7 +40,13 @@ export async function ownCluster(programs: string): Promise<OwnCluster> {
     { ...unprivileged, cwd: directory, env: ENVIRONMENT, stdio: 'pipe' },
   );
   const port = await freePort();
-  const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off'];
+  const settings = [
+    `port=${port}`,
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    'fsync=off',
+    ...more,
+  ];
   const isReady = isPostmasterReady(data);
   const server = spawnGuarded({
     program: join(programs, 'postgres'),

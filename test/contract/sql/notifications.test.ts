@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import {
   EXPIRED,
   type NewJob,
@@ -11,6 +11,7 @@ import {
   newWorker,
   only,
 } from './queue.ts';
+import type { Session } from './roles.ts';
 
 const queue = await connectQueue();
 const { api, worker, queueJob, claim, claimed, report } = queue;
@@ -52,6 +53,12 @@ async function heardOf(act: () => Promise<unknown>): Promise<string[]> {
  * A transaction that notifies has a lock of the whole server until its commit is on the disk, so that commits which notify wait
  * for each other. Whoever is not heard of took none.
  */
+it('an idle worker hears nothing of a report that queues a job', async () => {
+  const held = await claimed();
+  const followed = { status: 'completed', follow_ups: [{ type: TYPE }] };
+  expect(await heardOf(async () => await report(held, followed))).toEqual([]);
+});
+
 it('an idle worker hears nothing of a transaction that has a job run again: given back, retried or redriven by a client, lost by its worker', async () => {
   await claim(TYPE, { limit: 1000 });
   const given = await claimed({ type: TYPE });
@@ -68,6 +75,14 @@ it('an idle worker hears nothing of a transaction that has a job run again: give
   expect(await heardOf(work)).toEqual([]);
 });
 
+/** Of a client, rolled back at the latest when the test ends. */
+async function transaction(): Promise<Session> {
+  const session = await queue.session('api');
+  onTestFinished(async () => void (await session.run('rollback')));
+  await session.run('begin');
+  return session;
+}
+
 const LATER = '2099-01-01T00:00:00Z';
 type ToWake = { to_wake: boolean };
 const queueOne = async (sql = api(), type = TYPE) =>
@@ -82,11 +97,8 @@ describe('an idle worker is woken by the commit that queues', () => {
     queue_jobs_of_callers: async () =>
       await api()`select to_wake from ops.queue_jobs_of_callers(${elements([{ type: TYPE }])})`,
     queue_job: async () => await api()`select ops.queue_job(${TYPE}, '1')`,
-    queue_job_idempotent: async () => await api()`select ops.queue_job_idempotent(${TYPE}, '1', 'k')`,
-    complete_jobs: async () => {
-      const held = await claimed();
-      return await report(held, { status: 'completed', follow_ups: [{ type: TYPE }] });
-    },
+    queue_job_idempotent: async () =>
+      await api()`select ops.queue_job_idempotent(${TYPE}, '1', ${randomUUID()})`,
   };
   it.for(Object.entries(queueing))('by ops.%s, once', async ([, queueIt]) => {
     expect(await heardOf(queueIt)).toEqual([READY]);
@@ -101,8 +113,7 @@ describe('an idle worker is woken by the commit that queues', () => {
   });
 
   it('unless another transaction is about to: whoever queued wakes then, and nobody waits', async () => {
-    const session = await queue.session('api');
-    await session.sql`begin`;
+    const session = await transaction();
     expect(await queueOne(session.sql)).toEqual([{ to_wake: false }]);
     const heard = await heardOf(async () => {
       expect(await queueOne()).toEqual([{ to_wake: true }]);
@@ -117,8 +128,8 @@ describe('an idle worker is woken by the commit that queues', () => {
   });
 
   it('unless what queued is rolled back: then the commit of others does', async () => {
-    const session = await queue.session('api');
-    await session.run('begin; savepoint a');
+    const session = await transaction();
+    await session.run('savepoint a');
     await queueOne(session.sql);
     await session.run('rollback to a');
     expect(await heardOf(async () => await queueOne())).toEqual([READY]);
@@ -132,13 +143,14 @@ describe('an idle worker is woken by the commit that queues', () => {
   });
 
   it('not for what waits for its time, or was there already', async () => {
-    const session = await queue.session('api');
-    await session.run(`begin; set ops.organization_id = '${ORGANIZATION}'`);
+    const key = randomUUID();
+    await api()`select ops.queue_job_idempotent(${TYPE}, '1', ${key})`;
+    const session = await transaction();
+    await session.run(`set local ops.organization_id = '${ORGANIZATION}'`);
     const heard = await heardOf(async () => {
-      await api()`select ops.queue_job_idempotent(${TYPE}, '1', 'k')`;
       const waiting = [
         { type: TYPE, run_at: LATER },
-        { type: TYPE, unique_key: 'k' },
+        { type: TYPE, unique_key: key },
       ];
       expect(await queueMany(waiting, session.sql)).toEqual([{ to_wake: false }, { to_wake: false }]);
       expect(await queueMany([], session.sql)).toEqual([]);
@@ -146,7 +158,6 @@ describe('an idle worker is woken by the commit that queues', () => {
     expect(heard).toEqual([]);
     // It took no one's turn.
     expect(await queueOne()).toEqual([{ to_wake: false }]);
-    await session.sql`rollback`;
   });
 });
 

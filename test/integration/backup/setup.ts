@@ -42,9 +42,9 @@ export interface Installation extends OwnCluster {
 const ROLES = ['owner', 'api', 'worker', 'backup'] as const;
 const PASSWORDS = Object.fromEntries(ROLES.map((role) => [role, randomBytes(24).toString('base64url')]));
 
-/** A new server with roles and a database, and nothing in it. */
-export async function installation(): Promise<Installation> {
-  const cluster = await ownCluster(PROGRAMS?.server ?? '');
+/** A new server with these settings, with roles and a database, and nothing in it. */
+export async function installation(settings: readonly string[] = []): Promise<Installation> {
+  const cluster = await ownCluster(PROGRAMS?.server ?? '', settings);
   const urlAs = (role: (typeof ROLES)[number]): string => {
     const url = new URL(cluster.url);
     return Object.assign(url, {
