@@ -13,18 +13,20 @@ language sql stable
 return p_at < coalesce((select w.last_seen_at + w.dead_after from ops.worker w where w.id = p_lease.worker_id), p_lease.expires_at);
 
 -- Claims of these types whose leases were dead at p_at: of a worker that fell silent, or whose lock time-out, its own or a
--- shorter one given here, was over. Two probes unless somebody died.
+-- shorter one given here, was over. Two probes unless somebody died: `offset 0` keeps the planner from looking at leases first, or at
+-- all of them, when it believes that there are few.
 create function ops.dead_claims(p_at timestamptz, p_types text[], p_minutes integer) returns bigint[]
 language plpgsql stable
 as $$
 begin
   return array(
-    select l.claim_id from ops.worker w join ops.lease l on l.worker_id = w.id
+    select l.claim_id from ops.worker w
+      cross join lateral (select * from ops.lease l where l.worker_id = w.id offset 0) l
      where w.last_seen_at + w.dead_after <= p_at
        and (p_types is null or (select n.type from ops.lane n where n.id = l.lane_id) = any (p_types))
     union all
-    select l.claim_id from ops.lease l
-     where l.expires_at <= p_at and (p_types is null or (select n.type from ops.lane n where n.id = l.lane_id) = any (p_types))
+    select l.claim_id from (select * from ops.lease l where l.expires_at <= p_at offset 0) l
+     where (p_types is null or (select n.type from ops.lane n where n.id = l.lane_id) = any (p_types))
        and not exists (select from ops.worker w where w.id = l.worker_id)
     union all
     select l.claim_id from ops.lease l
@@ -827,6 +829,8 @@ create function ops.worker_beat(
   p_job_ids uuid[], p_lease_tokens bigint[], out command text, out lost_job_ids uuid[], out lost_lease_tokens bigint[]
 ) language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_gone text[];
 begin
   perform ops.refuse(case
     when p_dead_after_seconds not between 1 and 3600 then 'p_dead_after_seconds must be 1 to 3600'
@@ -836,19 +840,21 @@ begin
   update ops.worker set dead_after = make_interval(secs => p_dead_after_seconds)
    where id = p_worker_id and dead_after <> make_interval(secs => p_dead_after_seconds);
   -- Another worker's beat may hold a row that looks old: waiting for it could deadlock.
-  delete from ops.worker where id in (
+  delete from ops.worker where id = any (array(
     select w.id from ops.worker w
      where w.last_seen_at < clock_timestamp() - interval '1 day'
        and not exists (select from ops.lease l where l.worker_id = w.id)
-       for update skip locked);
+       for update skip locked));
   -- The answer to a claim can be lost on its way. A lease that its own worker does not have, once it is as old as a
   -- silence that means death, is dead too; and so is one of a worker whose row went while it claimed.
-  update ops.lease set worker_id = null, expires_at = clock_timestamp() where claim_id in (
+  v_gone := array(select l.worker_id from (select * from ops.lease l where l.expires_at is null offset 0) l
+                  except select w.id from ops.worker w);
+  update ops.lease set worker_id = null, expires_at = clock_timestamp() where claim_id = any (array(
     select l.claim_id from ops.lease l
      where l.worker_id = p_worker_id and l.claimed_at < clock_timestamp() - make_interval(secs => p_dead_after_seconds)
        and l.claim_id <> all (p_lease_tokens)
-        or l.expires_at is null and not exists (select from ops.worker w where w.id = l.worker_id)
-       for update skip locked);
+        or l.worker_id = any (v_gone) and l.expires_at is null
+       for update skip locked));
   perform ops.sum_tallies();
   command := (select w.command from ops.worker w where w.id = p_worker_id);
   select coalesce(array_agg(u.job_id), '{}'), coalesce(array_agg(u.token), '{}') into lost_job_ids, lost_lease_tokens
