@@ -105,8 +105,10 @@ begin
     if found then
       return p_job_id;
     end if;
-    select k.job_id into v_holder from ops.unique_key k
-     where k.organization_id is not distinct from p_organization and k.type = p_type and k.key = p_key;
+    select k.job_id into v_holder from (
+      select u.job_id from ops.unique_key u where u.organization_id = p_organization and u.type = p_type and u.key = p_key
+      union all
+      select u.job_id from ops.unique_key u where p_organization is null and u.organization_id is null and u.type = p_type and u.key = p_key) k;
     if found then
       return v_holder;
     end if;

@@ -130,7 +130,7 @@ declare
 begin
   for v_claim in
     select c.hint, c.due_hint, c.due_id, c.next_xid, c.floor, c.due_floor, c.swept_at, c.sweep_took, c.runs is not null as took_due
-      from ops.claim c where c.lane_id = p_lane order by c.id desc limit 16
+      from ops.claim c where c.lane_id between p_lane and p_lane order by c.lane_id desc, c.id desc limit 16
   loop
     if v_place.floor is null then
       v_place.newest := v_claim.hint;
@@ -170,7 +170,8 @@ as $$
            u.upto))
     from (
       select (select least(c.claimed_at, clock_timestamp()) - interval '10 seconds'
-                from (select c.id, c.claimed_at, c.due_xid from ops.claim c where c.lane_id = p_lane order by c.id desc limit 16) c
+                from (select c.id, c.claimed_at, c.due_xid from ops.claim c
+                       where c.lane_id between p_lane and p_lane order by c.lane_id desc, c.id desc limit 16) c
                where c.due_xid <= pg_snapshot_xmin(pg_current_snapshot()) and l.organization_id is null
                order by c.id desc limit 1) as upto
         from ops.lane l where l.id = p_lane) u;
@@ -248,7 +249,8 @@ begin
       v_counts := v_counts || v_n;
       v_orgs := v_orgs || v_batch.organization_id;
     end loop;
-    delete from ops.ready r where r.lane_id = p_lane and r.seq = any (v_whole);
+    delete from ops.ready r
+     where r.lane_id = p_lane and r.seq = any (v_whole) and r.seq between v_whole[1] and v_whole[cardinality(v_whole)];
   end if;
 
   if cardinality(v_orgs) = 1 then
@@ -634,7 +636,7 @@ create function ops.refuse_unseen_claims(p_lease_tokens bigint[]) returns void
 language plpgsql stable
 as $$
 begin
-  if exists (select from unnest(p_lease_tokens) t (token) where not exists (select from ops.claim c where c.id = t.token)) then
+  if exists (select from unnest(p_lease_tokens) t (token) where not exists (select from ops.claim c where c.id = t.token offset 0)) then
     raise exception 'this transaction cannot see a claim that it reports on' using errcode = '40001';
   end if;
 end $$;
@@ -860,9 +862,10 @@ begin
   select coalesce(array_agg(u.job_id), '{}'), coalesce(array_agg(u.token), '{}') into lost_job_ids, lost_lease_tokens
     from unnest(p_job_ids, p_lease_tokens) u (job_id, token)
    where not exists (
-     select from ops.lease l join ops.runs_of(array[u.token]) r on r.claim_id = l.claim_id
-      where l.claim_id = u.token and l.worker_id = p_worker_id and r.job_id = u.job_id
-        and not exists (select from ops.outcome o where o.job_id = r.job_id and o.run = r.run));
+     select from (select * from ops.lease l where l.claim_id = u.token offset 0) l
+       join ops.runs_of(array[u.token]) r on r.claim_id = l.claim_id
+      where l.worker_id = p_worker_id and r.job_id = u.job_id
+        and not exists (select from ops.outcome o where o.job_id = r.job_id and o.run = r.run offset 0));
 end $$;
 
 -- In its listening session a worker says that it has nothing to do, and wants to be notified of jobs of these types, or

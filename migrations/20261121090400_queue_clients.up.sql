@@ -130,14 +130,14 @@ as $$
     left join lateral (
       select count(*) as due, min(run_at) as since from (
         select s.run_at from ops.scheduled s
-         where t.scheduled > 0 and s.lane_id = l.id and s.run_at <= clock_timestamp() and s.organization_id = ops.current_organization()
-           and s.run_at >= coalesce((select c.due_floor from ops.claim c where c.lane_id = l.id order by c.id desc limit 1), '-infinity')
+         where t.scheduled > 0 and s.lane_id = l.id and s.run_at <= (select clock_timestamp()) and s.organization_id = ops.current_organization()
+           and s.run_at >= coalesce((select c.due_floor from ops.claim c where c.lane_id between l.id and l.id order by c.lane_id desc, c.id desc limit 1), '-infinity')
          order by s.run_at limit 10000) s) d on true
     left join lateral (
       select (select j.run_at from ops.job j where j.id = r.job_ids[1]) as since from (
         select * from ops.ready r
          where t.ready > 0 and r.lane_id = l.id
-           and r.seq > coalesce((select c.floor from ops.claim c where c.lane_id = l.id order by c.id desc limit 1), 0)
+           and r.seq > coalesce((select c.floor from ops.claim c where c.lane_id between l.id and l.id order by c.lane_id desc, c.id desc limit 1), 0)
          order by r.seq limit 1000) r
        where r.organization_id = ops.current_organization() order by r.seq limit 1) r on true
    where t.lane_id is not null or w.lane_id is not null
@@ -163,13 +163,13 @@ as $$
     left join lateral (
       select count(*) as due, min(run_at) as since from (
         select s.run_at from ops.scheduled s
-         where t.scheduled > 0 and s.lane_id = l.id and s.run_at <= clock_timestamp()
-           and s.run_at >= coalesce((select c.due_floor from ops.claim c where c.lane_id = l.id order by c.id desc limit 1), '-infinity')
+         where t.scheduled > 0 and s.lane_id = l.id and s.run_at <= (select clock_timestamp())
+           and s.run_at >= coalesce((select c.due_floor from ops.claim c where c.lane_id between l.id and l.id order by c.lane_id desc, c.id desc limit 1), '-infinity')
          order by s.run_at limit 10000) s) d on true
     left join lateral (
       select (select j.run_at from ops.job j where j.id = r.job_ids[1]) as since from ops.ready r
        where t.ready > 0 and r.lane_id = l.id
-         and r.seq > coalesce((select c.floor from ops.claim c where c.lane_id = l.id order by c.id desc limit 1), 0)
+         and r.seq > coalesce((select c.floor from ops.claim c where c.lane_id between l.id and l.id order by c.lane_id desc, c.id desc limit 1), 0)
        order by r.seq limit 1) r on true
    where t.lane_id is not null or w.lane_id is not null
    group by l.type;
