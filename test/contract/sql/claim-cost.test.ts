@@ -225,7 +225,8 @@ describe('[Q-8] whatever the planner believes, as statistics are always of a mom
       await believe(name, rows);
       const { claims, beats } = await pagesOfBoth();
       expect(claims).toBeLessThan(before.claims + SLACK);
-      expect(beats).toBeLessThan(before.beats + 4 * SLACK);
+      // Each beat leaves dead rows, which other tests may keep; a wrong plan reads pages for each claim.
+      expect(beats).toBeLessThan(before.beats + OPEN);
     },
   );
 });
