@@ -148,7 +148,8 @@ begin
 end $$;
 
 -- Queues the elements of an array, each for the caller that it names, or for the one of this transaction. A job whose key
--- another unfinished one has is not queued. A report does not wake by its commit: its worker wakes for much else. The transaction has its xid before it draws a seq: see ops.claim.next_xid.
+-- another unfinished one has is not queued. A report does not wake by its commit: its worker wakes for much else. The transaction
+-- has its xid before it draws a seq: see ops.claim.next_xid.
 create function ops.insert_jobs(p_jobs jsonb, p_name_callers boolean, p_by_commit boolean)
 returns table (created boolean, job_id uuid, created_at timestamptz, run_at timestamptz, to_wake boolean)
 language plpgsql set plan_cache_mode = force_generic_plan set jit = off

@@ -116,6 +116,8 @@ end $$;
 -- one has been running for longer than they go back, the oldest of them; what it commits then is found by a sweep, at the
 -- latest a quarter of a second after it could have been, or a twentieth of the time is spent on sweeps. A claim that left
 -- something behind went back: nobody starts after that. `newest` is how far the last claim was, for one that gets no further.
+-- The last claims are looked for by `between` and in the order of both columns, which no index but claim_lane can serve: of a
+-- lane that is rarely claimed the primary key would show those of all others first.
 create type ops.place as (
   hint bigint, next_xid xid8, due_hint timestamptz, due_id uuid, newest bigint, newest_xid xid8, newest_due timestamptz,
   newest_due_id uuid, floor bigint, safe bigint, due_floor timestamptz, swept_at timestamptz, sweep_took interval, took_due boolean

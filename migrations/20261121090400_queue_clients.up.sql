@@ -103,7 +103,8 @@ begin
 end $$;
 
 -- The figures of a queue are sums of what was counted and of the few open claims; only what is due among the scheduled jobs
--- is counted, up to ten thousand a lane, and the oldest of an organisation looked for among the first thousand batches.
+-- is counted, up to ten thousand a lane, and the oldest of an organisation looked for among the first thousand batches. The time is a
+-- sub-select because a volatile function is no bound of an index; the last claim of a lane is looked for as ops.place_of does.
 create function ops.queue_figures()
 returns table (type text, depth integer, scheduled integer, processing integer, failed integer, oldest_at timestamptz)
 language sql stable security definer set search_path = pg_catalog, pg_temp

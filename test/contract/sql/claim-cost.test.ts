@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pagesRead } from '#test/support/pages-read.ts';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { connectQueue, newType, newWorker } from './queue.ts';
 
@@ -30,12 +31,9 @@ const SWEPT: Record<Sweeps, string | undefined> = {
 
 /** Of one statement of a worker. */
 async function pagesOf(statement: string): Promise<number> {
-  const { rows } = (await asWorker.run(`explain (analyze, buffers, format json) ${statement}`)) as {
-    rows: [{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }];
-  };
-  const plan = rows[0]['QUERY PLAN'][0].Plan;
-  expect(plan['Actual Rows']).toBe(1);
-  return (plan['Shared Hit Blocks'] ?? Infinity) + (plan['Shared Read Blocks'] ?? Infinity);
+  const { pages, rows } = await pagesRead(asWorker.run, statement);
+  expect(rows).toBe(1);
+  return pages;
 }
 
 /** What so many of a hundred are not above. */

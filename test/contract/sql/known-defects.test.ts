@@ -1,3 +1,4 @@
+import { pagesRead } from '#test/support/pages-read.ts';
 import { expect, it } from 'vitest';
 import { type Claim, connectQueue, newType, only } from './queue.ts';
 
@@ -69,13 +70,9 @@ it('(f) the reaper can be called without arguments, sends jobs back, and fails n
 
 it('(g) a claim reads no more from a long queue than from a short one, without statistics', async () => {
   const LENGTH = 3000;
-  const { sql } = await queue.session('worker');
-  const buffersOfClaim = async (type: string): Promise<number> => {
-    const [row] = await sql<{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }>`
-      explain (analyze, buffers, format json) select * from ops.claim_pending_job(${[type]}, 30, 'w')`;
-    const plan = row?.['QUERY PLAN'][0].Plan;
-    return (plan?.['Shared Hit Blocks'] ?? Infinity) + (plan?.['Shared Read Blocks'] ?? Infinity);
-  };
+  const { run } = await queue.session('worker');
+  const buffersOfClaim = async (type: string): Promise<number> =>
+    (await pagesRead(run, `select * from ops.claim_pending_job('{${type}}', 30, 'w')`)).pages;
   const [short, long] = [newType(), newType()];
   await queueJob(short, 100);
   const few = await buffersOfClaim(short);

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { pagesRead } from '#test/support/pages-read.ts';
 import { describe, expect, it } from 'vitest';
 import { ORGANIZATION, connectQueue, newType, newWorker } from './queue.ts';
 
@@ -16,11 +17,7 @@ const LATER = '2099-01-01T00:00:00Z';
 async function pagesOf(statements: readonly string[]): Promise<number> {
   const pages: number[] = [];
   for (const statement of statements) {
-    const { rows } = (await session.run(`explain (analyze, buffers, format json) ${statement}`)) as {
-      rows: [{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }];
-    };
-    const plan = rows[0]['QUERY PLAN'][0].Plan;
-    pages.push((plan['Shared Hit Blocks'] ?? Infinity) + (plan['Shared Read Blocks'] ?? Infinity));
+    pages.push((await pagesRead(session.run, statement)).pages);
   }
   return pages.toSorted((one, other) => one - other)[Math.floor(pages.length / 2)] ?? Infinity;
 }
@@ -35,6 +32,7 @@ const claimEach = async (type: string): Promise<void> =>
                       lateral (select * from ops.claim_jobs(array[${type}], 1, 30, ${newWorker()}) where n > 0) c`);
 const queueEach = async (type: string): Promise<void> =>
   void (await admin`select count(ops.queue_job(${type}, '1')) from generate_series(1, ${MANY})`);
+
 interface Case {
   readonly what: string;
   /** Statements that look something up, of new jobs each time. */

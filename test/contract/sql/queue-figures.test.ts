@@ -1,3 +1,4 @@
+import { pagesRead } from '#test/support/pages-read.ts';
 import { describe, expect, it } from 'vitest';
 import { ORGANIZATION, connectQueue, newType, newWorker } from './queue.ts';
 
@@ -11,11 +12,7 @@ async function pagesOf(role: 'api' | 'worker', statement: string): Promise<numbe
   const { sql, run } = await queue.session(role);
   await sql`select set_config('ops.organization_id', ${ORGANIZATION}, false)`;
   await run(statement); // makes the plan, which reads the catalogue
-  const { rows } = (await run(`explain (analyze, buffers, format json) ${statement}`)) as {
-    rows: [{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }];
-  };
-  const plan = rows[0]['QUERY PLAN'][0].Plan;
-  return (plan['Shared Hit Blocks'] ?? Infinity) + (plan['Shared Read Blocks'] ?? Infinity);
+  return (await pagesRead(run, statement)).pages;
 }
 
 /** Finishes so many jobs. @returns the pages that the figures for the API and for metrics then cost */

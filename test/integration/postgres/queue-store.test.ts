@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
+import { pagesRead } from '#test/support/pages-read.ts';
 import { afterAll, expect, it } from 'vitest';
 import { connectionConfig } from '#src/adapters/outbound/postgres/pool.ts';
 import { postgresQueueStore as store } from '#src/adapters/outbound/postgres/queue-store.ts';
@@ -30,12 +31,7 @@ async function queue(count: number): Promise<string> {
 /** Pages that a statement reads. */
 async function pagesOf(statement: Statement<unknown>): Promise<number> {
   const { text, values } = withContext(sqlOf(statement), context);
-  const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }>(
-    `explain (analyze, buffers, format json) ${text}`,
-    [...values],
-  );
-  const plan = rows[0]?.['QUERY PLAN'][0].Plan;
-  return (plan?.['Shared Hit Blocks'] ?? Infinity) + (plan?.['Shared Read Blocks'] ?? Infinity);
+  return (await pagesRead(async (explain) => await client.query(explain, [...values]), text)).pages;
 }
 
 const READS = [
